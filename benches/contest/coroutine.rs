@@ -1,0 +1,106 @@
+//! A coroutine that awaits ten, one after the other; all fired before it
+//! starts, or each fired only once the coroutine waits for it.
+
+use super::flatten10::ten_of;
+use super::{Contestant, Group};
+use futures::poll;
+use std::array;
+use std::future::Future;
+use std::pin::pin;
+use tokio::sync::oneshot as tokio_oneshot;
+use tokio::task::yield_now;
+use tokio_deferred::{Deferred, DeferredError};
+
+pub(super) fn fired() -> Group {
+    Group {
+        name: "coroutine_fired",
+        units: 1,
+        contestants: vec![
+            Contestant::awaited("deferred", 10, async |n| {
+                let fired: [_; 10] = array::from_fn(|_| Some(Deferred::succeed(n)));
+                Deferred::from_coroutine(sum::<_, DeferredError>(fired))
+                    .await
+                    .expect("fired")
+            }),
+            Contestant::awaited("oneshot", 10, async |n| {
+                let (senders, receivers) = ten_of(oneshot::async_channel);
+                for sender in senders {
+                    sender.send(n).expect("the receiver is there");
+                }
+                sum(receivers).await.expect("sent")
+            }),
+            Contestant::awaited("tokio_oneshot", 10, async |n| {
+                let (senders, receivers) = ten_of(tokio_oneshot::channel);
+                for sender in senders {
+                    sender.send(n).expect("the receiver is there");
+                }
+                sum(receivers).await.expect("sent")
+            }),
+            Contestant::awaited("tokio_task", 10, async |n| {
+                let (senders, receivers) = ten_of(tokio_oneshot::channel);
+                for sender in senders {
+                    sender.send(n).expect("the receiver is there");
+                }
+                let task = tokio::spawn(sum(receivers));
+                task.await.expect("no panic").expect("sent")
+            }),
+        ],
+    }
+}
+
+pub(super) fn pending() -> Group {
+    Group {
+        name: "coroutine_pending",
+        units: 1,
+        contestants: vec![
+            Contestant::awaited("deferred", 10, async |n| {
+                let (resolvers, deferreds) = ten_of(Deferred::<u64>::new);
+                let coroutine = Deferred::from_coroutine(sum::<_, DeferredError>(deferreds));
+                for resolver in resolvers {
+                    // It waits for the first one already.
+                    resolver.callback(n);
+                    yield_now().await;
+                }
+                coroutine.await.expect("fired")
+            }),
+            Contestant::awaited("oneshot", 10, async |n| {
+                let (senders, receivers) = ten_of(oneshot::async_channel);
+                let mut coroutine = pin!(sum(receivers));
+                for sender in senders {
+                    assert!(poll!(coroutine.as_mut()).is_pending());
+                    sender.send(n).expect("the receiver is there");
+                }
+                coroutine.await.expect("sent")
+            }),
+            Contestant::awaited("tokio_oneshot", 10, async |n| {
+                let (senders, receivers) = ten_of(tokio_oneshot::channel);
+                let mut coroutine = pin!(sum(receivers));
+                for sender in senders {
+                    assert!(poll!(coroutine.as_mut()).is_pending());
+                    sender.send(n).expect("the receiver is there");
+                }
+                coroutine.await.expect("sent")
+            }),
+            Contestant::awaited("tokio_task", 10, async |n| {
+                let (senders, receivers) = ten_of(tokio_oneshot::channel);
+                let task = tokio::spawn(sum(receivers));
+                for sender in senders {
+                    yield_now().await;
+                    sender.send(n).expect("the receiver is there");
+                }
+                task.await.expect("no panic").expect("sent")
+            }),
+        ],
+    }
+}
+
+async fn sum<F, E>(sources: [Option<F>; 10]) -> Result<u64, E>
+where
+    F: Future<Output = Result<u64, E>>,
+{
+    let mut sum = 0;
+    for source in sources.into_iter().flatten() {
+        sum += source.await?;
+    }
+    Ok(sum)
+}

@@ -1,0 +1,111 @@
+//! The contestants: the same work done with a Deferred, with the safe variant
+//! of it in `safe`, and with the peers as someone who knows them well would.
+//!
+//! Every piece of work starts from a number the compiler cannot see through,
+//! and its result is checked each time. The peers run where they are fastest:
+//! on a current-thread runtime without an I/O driver, their chains lazy and
+//! unboxed.
+
+mod chain10;
+mod contended;
+mod coroutine;
+mod error10;
+mod fire;
+mod flatten10;
+mod gather;
+mod lazy;
+mod ready10;
+mod safe;
+mod semaphore;
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+use tokio::runtime::{Builder, Runtime};
+
+/// One way to do the work of a group.
+pub struct Contestant {
+    /// Who does it: `deferred`, `safe`, `oneshot`, `tokio_oneshot`, `tokio_task`.
+    pub name: &'static str,
+    /// Whether once takes longer than a second.
+    pub slow: bool,
+    rounds: Box<dyn FnMut(u64) -> Duration>,
+}
+
+impl Contestant {
+    /// A contestant that measures so many rounds itself.
+    fn measured(name: &'static str, rounds: impl FnMut(u64) -> Duration + 'static) -> Self {
+        Contestant {
+            name,
+            slow: false,
+            rounds: Box::new(rounds),
+        }
+    }
+
+    /// A contestant whose work is an async fn of a number, which is 1, and
+    /// gives `expected`.
+    fn awaited(
+        name: &'static str,
+        expected: u64,
+        mut work: impl AsyncFnMut(u64) -> u64 + 'static,
+    ) -> Self {
+        let runtime = runtime();
+        Self::measured(name, move |rounds| {
+            runtime.block_on(repeat(rounds, expected, &mut work))
+        })
+    }
+
+    fn slow(mut self) -> Self {
+        self.slow = true;
+        self
+    }
+
+    /// Does the work `rounds` times and returns how long that took.
+    pub fn run(&mut self, rounds: u64) -> Duration {
+        (self.rounds)(rounds)
+    }
+}
+
+/// Contestants that do the same work.
+pub struct Group {
+    /// What the work is called.
+    pub name: &'static str,
+    /// How many units one round has: a time is given per unit.
+    pub units: u64,
+    /// Who does it.
+    pub contestants: Vec<Contestant>,
+}
+
+/// All the work there is.
+pub fn groups() -> Vec<Group> {
+    vec![
+        fire::group(),
+        chain10::group(),
+        chain10::group_in_span(),
+        ready10::group(),
+        flatten10::fired(),
+        flatten10::pending(),
+        error10::group(),
+        gather::group("gather_1000", 1_000),
+        gather::group("gather_100000", 100_000),
+        coroutine::fired(),
+        coroutine::pending(),
+        semaphore::group(),
+        contended::adding(),
+        contended::polling(),
+    ]
+}
+
+/// The runtime on which the peers are fastest.
+fn runtime() -> Runtime {
+    Builder::new_current_thread()
+        .build()
+        .expect("a current-thread runtime needs nothing of the system")
+}
+
+async fn repeat(rounds: u64, expected: u64, work: &mut impl AsyncFnMut(u64) -> u64) -> Duration {
+    let start = Instant::now();
+    for _ in 0..rounds {
+        assert_eq!(work(black_box(1)).await, expected);
+    }
+    start.elapsed()
+}

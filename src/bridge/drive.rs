@@ -1,0 +1,325 @@
+//! A future on its way to become a Deferred's result: polled once at once,
+//! then by a task; cancelled through what it awaits.
+//!
+//! Who may do what, by [`Status`]:
+//!
+//! 1. `running`: one thread polls the future, or drops it, and has the list of
+//!    what it awaits. A cancel is kept, and applied when it is through.
+//! 2. `woken`, not running: the task will poll. A cancel is kept as well: what
+//!    the future awaits is about to change.
+//! 3. Idle: a cancel goes at once to the Deferreds that the future awaits; if
+//!    there are none, the canceller sets `running`, drops the future, and fires
+//!    the Deferred.
+//! 4. `over`: the future is dropped and the Deferred fired, in that order.
+//!    Nothing happens any more.
+
+use super::runtime::{runtime_to_enter, spawn_or};
+use crate::chain::{Awaited, Deferred, Resolver, enter};
+use crate::core::{CancelRequest, Control, Driven};
+use crate::failure::{Failure, lock};
+use futures::task::AtomicWaker;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::pin::{Pin, pin};
+use std::sync::{Mutex, MutexGuard};
+use std::task::{Context, Poll, Waker};
+use tokio::runtime::Handle;
+
+/// What a coroutine's future comes to.
+type Output<T> = Result<T, Failure>;
+
+/// Everything about a coroutine but its future.
+struct Coroutine<T> {
+    status: Mutex<Status<T>>,
+    /// The task that polls.
+    task: AtomicWaker,
+    made: &'static Location<'static>,
+}
+
+struct Status<T> {
+    running: bool,
+    woken: bool,
+    over: bool,
+    kept: Vec<CancelRequest>,
+    awaited: Awaited,
+    /// None as long as nobody has the Deferred.
+    resolver: Option<Resolver<T>>,
+}
+
+/// Where a coroutine goes on if it has to wait.
+#[derive(Clone, Copy)]
+pub(super) enum Where<'a> {
+    /// Here.
+    On(&'a Handle),
+    /// In the current runtime, else in this one, else in the default.
+    Current(Option<&'a Handle>),
+}
+
+/// Makes a Deferred of `future`.
+pub(super) fn drive<F, T>(
+    future: F,
+    place: Where<'_>,
+    made: &'static Location<'static>,
+) -> Deferred<T>
+where
+    F: Future<Output = Output<T>> + Send + 'static,
+    T: Send + 'static,
+{
+    let co = Driven::new(
+        future,
+        Coroutine {
+            status: Mutex::new(Status {
+                running: true,
+                woken: false,
+                over: false,
+                kept: Vec::new(),
+                awaited: Awaited::default(),
+                resolver: None,
+            }),
+            task: AtomicWaker::new(),
+            made,
+        },
+    );
+    let to_enter = match place {
+        Where::On(handle) => Some(handle.clone()),
+        Where::Current(remembered) => runtime_to_enter(remembered),
+    };
+    let entered = to_enter.as_ref().map(Handle::enter);
+    let mut awaited = Awaited::default();
+    let polled = {
+        // The budget of the caller's task is not this future's. The waker is
+        // the coroutine's own: the caller's would wake a task that has no part
+        // in it.
+        let first = std::future::poll_fn(|_| Poll::Ready(poll(&co, &mut awaited)));
+        let mut first = pin!(tokio::task::unconstrained(first));
+        first.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+    };
+    drop(entered);
+    match polled {
+        Poll::Ready(Poll::Ready(result)) => Deferred::ready(end(&co, result), made),
+        Poll::Ready(Poll::Pending) | Poll::Pending => {
+            lock(&co.control().status).awaited = awaited;
+            suspend(co, place)
+        }
+    }
+}
+
+/// Polls the future, with the list of what it awaits; a panic is its result.
+fn poll<F, T>(co: &Driven<F, Coroutine<T>>, awaited: &mut Awaited) -> Poll<Output<T>>
+where
+    F: Future<Output = Output<T>> + Send + 'static,
+    T: Send + 'static,
+{
+    let entered = enter(std::mem::take(awaited));
+    let polled = catch_unwind(AssertUnwindSafe(|| co.poll()));
+    *awaited = entered.leave();
+    polled.unwrap_or_else(|payload| {
+        Poll::Ready(Err(Failure::panicked(payload, co.control().made)))
+    })
+}
+
+/// Drops the future, whose drop may panic: then that is the result.
+fn end<F, T>(co: &Driven<F, Coroutine<T>>, result: Output<T>) -> Output<T> {
+    cleared(&|| co.clear(), co.control().made).and(result)
+}
+
+fn cleared(clear: &dyn Fn(), made: &'static Location<'static>) -> Output<()> {
+    catch_unwind(AssertUnwindSafe(clear)).map_err(|payload| Failure::panicked(payload, made))
+}
+
+/// Hands a future that is pending over to a task.
+fn suspend<F, T>(co: Driven<F, Coroutine<T>>, place: Where<'_>) -> Deferred<T>
+where
+    F: Future<Output = Output<T>> + Send + 'static,
+    T: Send + 'static,
+{
+    let made = co.control().made;
+    // The Deferred exists before the task: a runtime that is shutting down
+    // drops the task at once, and with it the resolver.
+    let (resolver, d) = Deferred::with_delegate(made, co.delegate());
+    lock(&co.control().status).resolver = Some(resolver);
+    let task = Task(co.clone());
+    let spawned = match place {
+        Where::On(handle) => Ok(handle.spawn(task)),
+        Where::Current(remembered) => spawn_or(remembered, task),
+    };
+    if let Err((task, none)) = spawned {
+        task.stop(Some(none.into()));
+        return d;
+    }
+    let control = co.control();
+    let mut status = lock(&control.status);
+    if status.over {
+        return d;
+    }
+    status.running = false;
+    let woken = status.woken;
+    drop(status);
+    if woken {
+        control.task.wake();
+    }
+    d
+}
+
+impl<T: Send + 'static> Control for Coroutine<T> {
+    fn woken(&self) {
+        let mut status = lock(&self.status);
+        let idle = !status.running && !status.woken;
+        status.woken = true;
+        drop(status);
+        if idle {
+            self.task.wake();
+        }
+    }
+
+    fn cancel(&self, request: CancelRequest, clear: &dyn Fn()) {
+        let status = lock(&self.status);
+        self.cancel_locked(status, request, clear);
+    }
+}
+
+impl<T: Send + 'static> Coroutine<T> {
+    fn cancel_locked(
+        &self,
+        mut status: MutexGuard<'_, Status<T>>,
+        request: CancelRequest,
+        clear: &dyn Fn(),
+    ) {
+        if status.over {
+            return;
+        }
+        if status.running || status.woken {
+            status.kept.push(request);
+            return;
+        }
+        let awaited = status.awaited.now();
+        if !awaited.is_empty() {
+            drop(status);
+            request.send_to(awaited);
+            return;
+        }
+        // It awaits something that only dropping can cancel.
+        status.running = true;
+        drop(status);
+        let failure = cleared(clear, self.made)
+            .err()
+            .unwrap_or_else(|| request.into_failure());
+        self.fire(Err(failure));
+        // The task has nothing to poll any more, and ends.
+        self.task.wake();
+    }
+
+    /// Fires the Deferred; the future is dropped.
+    fn fire(&self, result: Output<T>) {
+        let mut status = lock(&self.status);
+        status.over = true;
+        let resolver = status.resolver.take();
+        let awaited = std::mem::take(&mut status.awaited);
+        let kept = std::mem::take(&mut status.kept);
+        drop(status);
+        drop((awaited, kept));
+        if let Some(resolver) = resolver {
+            resolver.fire(result);
+        }
+    }
+}
+
+/// The task that polls the coroutine after its first poll.
+struct Task<F, T>(Driven<F, Coroutine<T>>)
+where
+    F: Future<Output = Output<T>> + Send + 'static,
+    T: Send + 'static;
+
+impl<F, T> Task<F, T>
+where
+    F: Future<Output = Output<T>> + Send + 'static,
+    T: Send + 'static,
+{
+    /// Ends the coroutine from outside, unless it is over.
+    fn stop(&self, failure: Option<Failure>) {
+        let control = self.0.control();
+        {
+            let mut status = lock(&control.status);
+            if status.over {
+                return;
+            }
+            status.running = true;
+        }
+        match cleared(&|| self.0.clear(), control.made).err().or(failure) {
+            Some(failure) => control.fire(Err(failure)),
+            None => {
+                let mut status = lock(&control.status);
+                status.over = true;
+                let resolver = status.resolver.take();
+                drop(status);
+                // Which says ResolverDropped.
+                drop(resolver);
+            }
+        }
+    }
+}
+
+impl<F, T> Future for Task<F, T>
+where
+    F: Future<Output = Output<T>> + Send + 'static,
+    T: Send + 'static,
+{
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let control = self.0.control();
+        control.task.register(cx.waker());
+        let mut status = lock(&control.status);
+        if status.over {
+            return Poll::Ready(());
+        }
+        if status.running || !status.woken {
+            // The first poll's thread, or a canceller, is still at it and will
+            // wake us; or the future was polled before there was a task.
+            return Poll::Pending;
+        }
+        status.running = true;
+        status.woken = false;
+        let mut awaited = std::mem::take(&mut status.awaited);
+        drop(status);
+        match poll(&self.0, &mut awaited) {
+            Poll::Ready(result) => {
+                drop(awaited);
+                let result = end(&self.0, result);
+                control.fire(result);
+                Poll::Ready(())
+            }
+            Poll::Pending => {
+                let mut status = lock(&control.status);
+                status.awaited = awaited;
+                status.running = false;
+                let kept = std::mem::take(&mut status.kept);
+                let again = std::mem::take(&mut status.woken);
+                drop(status);
+                // Applied now, although it may be woken again already.
+                for request in kept {
+                    let status = lock(&control.status);
+                    control.cancel_locked(status, request, &|| self.0.clear());
+                }
+                let mut status = lock(&control.status);
+                if status.over {
+                    return Poll::Ready(());
+                }
+                status.woken |= again;
+                if status.woken {
+                    cx.waker().wake_by_ref();
+                }
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl<F, T> Drop for Task<F, T>
+where
+    F: Future<Output = Output<T>> + Send + 'static,
+    T: Send + 'static,
+{
+    fn drop(&mut self) {
+        self.stop(None);
+    }
+}

@@ -1,0 +1,24 @@
+//! The bridge between callbacks and async fns: futures as Deferreds, async
+//! fns as functions of the callback style, and the runtime they go on in.
+//!
+//! Invariants:
+//!
+//! 1. A future is polled once on the caller's thread before any task exists;
+//!    what is ready needs no runtime.
+//! 2. A missing runtime is a failure with [`NoRuntime`](crate::NoRuntime),
+//!    never a panic.
+
+mod convert;
+mod coroutine;
+mod direct;
+mod drive;
+mod inline_callbacks;
+mod join;
+mod runtime;
+mod via;
+
+pub use inline_callbacks::{CoroutineResult, inline_callbacks};
+pub use join::{JoinAll, join};
+pub use runtime::set_default_runtime;
+pub(crate) use convert::task_failure;
+pub(crate) use runtime::{find_runtime, spawn_or};

@@ -1,0 +1,100 @@
+//! Which Deferreds a coroutine awaits, so that its cancel reaches them.
+//!
+//! The list belongs to the coroutine while that is idle, and to the thread
+//! that polls it while it runs; so it needs no lock.
+
+use crate::core::Handle;
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The Deferreds that one coroutine polled and that had no result then.
+#[derive(Default)]
+pub(crate) struct Awaited {
+    /// The coroutine's number, once it awaited something.
+    number: u64,
+    handles: Vec<Handle>,
+    /// The length at which those that are over are thrown out: so a coroutine
+    /// that races many short Deferreds keeps no more than twice those that
+    /// live.
+    sweep_at: usize,
+}
+
+/// Numbers for coroutines; 0 is none. At one a nanosecond they last 584 years.
+static NEXT: AtomicU64 = AtomicU64::new(1);
+
+thread_local! {
+    /// The list of the coroutine that this thread polls.
+    static CURRENT: RefCell<Option<Awaited>> = const { RefCell::new(None) };
+}
+
+impl Awaited {
+    /// Returns the Deferreds that are awaited now, each once, in the order in
+    /// which they were first polled: those that got a result, or were dropped,
+    /// since then are left out.
+    pub(crate) fn now(&self) -> Vec<Handle> {
+        let mut found: Vec<Handle> = Vec::new();
+        for handle in self.handles.iter().filter(|handle| handle.is_awaited()) {
+            // One that was given stages meanwhile may have been noted again.
+            if !found.iter().any(|known| known.is_same(handle)) {
+                found.push(handle.clone());
+            }
+        }
+        found
+    }
+
+    fn add(&mut self, handle: Handle) -> u64 {
+        if self.number == 0 {
+            // ORDERING: only that no two are the same matters.
+            self.number = NEXT.fetch_add(1, Ordering::Relaxed);
+        }
+        if self.handles.len() >= self.sweep_at.max(8) {
+            self.handles.retain(Handle::is_awaited);
+            self.sweep_at = self.handles.len() * 2;
+        }
+        self.handles.push(handle);
+        self.number
+    }
+}
+
+/// Makes `list` that of the coroutine which polls on this thread.
+pub(crate) fn enter(list: Awaited) -> Entered {
+    let outer = CURRENT.with_borrow_mut(|current| current.replace(list));
+    Entered { outer }
+}
+
+/// A poll of a coroutine, inside which others may be polled.
+pub(crate) struct Entered {
+    outer: Option<Awaited>,
+}
+
+impl Entered {
+    /// Ends the poll, and returns the list.
+    pub(crate) fn leave(mut self) -> Awaited {
+        let outer = self.outer.take();
+        let list = CURRENT.with_borrow_mut(|current| std::mem::replace(current, outer));
+        list.unwrap_or_default()
+    }
+}
+
+/// Notes that the coroutine of this thread awaits `handle`'s Deferred, unless
+/// it is the one of the number `known`; returns its number, or 0.
+pub(super) fn note(known: u64, handle: impl FnOnce() -> Handle) -> u64 {
+    let noted = CURRENT.try_with(|current| match &mut *current.borrow_mut() {
+        None => 0,
+        Some(list) if list.number == known && known != 0 => known,
+        Some(list) => list.add(handle()),
+    });
+    noted.unwrap_or(0)
+}
+
+/// Takes back what [`note`] noted, if that coroutine polls on this thread.
+pub(super) fn forget(known: u64, is_same: impl Fn(&Handle) -> bool) {
+    let gone = CURRENT.try_with(|current| match &mut *current.borrow_mut() {
+        Some(list) if list.number == known => {
+            let place = list.handles.iter().rposition(is_same);
+            place.map(|place| list.handles.remove(place))
+        }
+        _ => None,
+    });
+    drop(gone);
+}

@@ -1,0 +1,74 @@
+//! Ends of chains, and names for them.
+
+use super::{Deferred, Resolver};
+use crate::failure::{quietly, report};
+
+impl<T: Send + 'static> Deferred<T> {
+    /// Ends this chain by firing `resolver` with its result: Twisted's
+    /// `chainDeferred`.
+    ///
+    /// Cancelling the target does not cancel this one; what comes after it is
+    /// swallowed. A chain of any length uses no more stack than one link.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tokio_deferred::{Deferred, testing};
+    ///
+    /// let (resolver, d) = Deferred::new();
+    /// Deferred::succeed(3).chain_deferred(resolver);
+    /// assert_eq!(testing::success_of(d), 3);
+    /// ```
+    #[doc(alias = "chainDeferred")]
+    pub fn chain_deferred(self, resolver: Resolver<T>) {
+        match self.into_result() {
+            Ok((result, _)) => resolver.fire(result),
+            Err(tail) => tail.fire_into(resolver.into_head()),
+        }
+    }
+
+    /// Ends this chain: a failure is reported as unhandled as soon as it comes,
+    /// a value is dropped.
+    ///
+    /// The same as dropping the Deferred, said aloud; Twisted's
+    /// `addErrback(log.err)`.
+    #[doc(alias = "logError")]
+    pub fn log_errors(self) {
+        let (made, label) = (self.made, self.label_of());
+        self.end(move |result| {
+            if let Err(failure) = result {
+                report(failure, made, label);
+            }
+        });
+    }
+
+    /// Ends this chain with a function that takes the result. Its panics are
+    /// caught, and only said through `tracing`: it is no user's code.
+    pub(crate) fn end(self, f: impl FnOnce(Result<T, crate::Failure>) + Send + 'static) {
+        match self.into_result() {
+            Ok((result, _)) => quietly("the end of a chain", || f(result)),
+            Err(tail) => tail.finish(f),
+        }
+    }
+
+    /// Names this Deferred, in reports of unhandled failures, in traces, and in
+    /// `debug::pending`. A later name replaces it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tokio_deferred::{Deferred, testing};
+    ///
+    /// let reports = testing::capture_unhandled(|| {
+    ///     drop(Deferred::<()>::fail("lost").label("the poem"));
+    /// });
+    /// assert_eq!(reports[0].label(), Some("the poem"));
+    /// ```
+    pub fn label(mut self, name: &'static str) -> Deferred<T> {
+        match &mut self.held {
+            super::deferred::Held::Chain(tail) => tail.set_label(name),
+            _ => self.anchor.get_or_make(self.made).as_tail().set_label(name),
+        }
+        self
+    }
+}

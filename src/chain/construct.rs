@@ -1,0 +1,166 @@
+//! Ways to make a Deferred without a runtime.
+
+use super::resolver::Cancelling;
+use super::{Deferred, Outcome, Resolver};
+use crate::core::{OnCancel, WATCH, pair, pair_with};
+use crate::failure::{BoxError, Failure};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+
+impl<T: Send + 'static> Deferred<T> {
+    /// Makes a Deferred without a result, and the [`Resolver`] that gives it
+    /// one: Twisted's `Deferred()`.
+    ///
+    /// Cancelled, it fails with [`Cancelled`](crate::Cancelled), and the
+    /// resolver is told so.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tokio_deferred::Deferred;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let (resolver, d) = Deferred::new();
+    /// std::thread::spawn(move || resolver.callback("from another thread"));
+    /// assert_eq!(d.await.unwrap(), "from another thread");
+    /// # }
+    /// ```
+    #[allow(clippy::new_ret_no_self)] // Two halves of one thing, as channels have.
+    #[inline]
+    #[track_caller]
+    pub fn new() -> (Resolver<T>, Deferred<T>) {
+        let made = Location::caller();
+        let (head, tail) = pair(made);
+        (Resolver::new(head), Deferred::in_chain(tail, made))
+    }
+
+    /// Makes a Deferred whose cancelling calls `canceller`: Twisted's
+    /// `Deferred(canceller)`.
+    ///
+    /// The canceller runs on the thread that cancels, at most once, and only
+    /// if there is no result yet. What a canceller in Twisted does by firing its
+    /// argument, this one returns; `None` is the default, a failure with
+    /// [`Cancelled`](crate::Cancelled). A panic in it is the Deferred's
+    /// failure. It is dropped when the Deferred fires.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tokio_deferred::{Deferred, testing};
+    ///
+    /// let (_resolver, d) = Deferred::with_canceller(|| Some(Ok("what there was")));
+    /// d.cancel();
+    /// assert_eq!(testing::success_of(d), "what there was");
+    /// ```
+    #[track_caller]
+    pub fn with_canceller(
+        canceller: impl FnOnce() -> Option<Result<T, Failure>> + Send + 'static,
+    ) -> (Resolver<T>, Deferred<T>) {
+        let made = Location::caller();
+        let (head, tail) = pair_with(made, OnCancel::Once(Box::new(canceller)));
+        (Resolver::new(head), Deferred::in_chain(tail, made))
+    }
+
+    /// Makes a Deferred whose cancelling, each time while it has no result, is
+    /// passed on to `delegate` and does nothing else.
+    pub(crate) fn with_delegate(
+        made: &'static Location<'static>,
+        delegate: Cancelling,
+    ) -> (Resolver<T>, Deferred<T>) {
+        let (head, tail) = pair_with(made, OnCancel::Every(delegate));
+        (Resolver::new(head), Deferred::in_chain(tail, made))
+    }
+
+    /// Makes a Deferred that has its value: Twisted's `succeed`.
+    ///
+    /// It allocates nothing, and neither do stages that return values.
+    #[inline]
+    #[track_caller]
+    pub fn succeed(value: T) -> Self {
+        Deferred::ready(Ok(value), Location::caller())
+    }
+
+    /// Makes a Deferred that has failed: Twisted's `fail`.
+    #[track_caller]
+    pub fn fail(error: impl Into<BoxError>) -> Self {
+        let made = Location::caller();
+        Deferred::ready(Err(Failure::from_box(error.into(), made)), made)
+    }
+
+    #[inline]
+    pub(crate) fn ready(result: Result<T, Failure>, made: &'static Location<'static>) -> Self {
+        let d = Deferred::beside(result, None, made);
+        if WATCH.is_on() {
+            // What is watched has a chain to be seen.
+            d.anchor.get_or_make(made);
+        }
+        d
+    }
+
+    /// Calls `register` with the [`Resolver`] of a new Deferred, to start an
+    /// operation of a callback API.
+    ///
+    /// If `register` panics, the Deferred fails with the panic, unless it was
+    /// fired before.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tokio_deferred::Deferred;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let d = Deferred::from_callback(|resolver| {
+    ///     std::thread::spawn(move || resolver.callback(6 * 7));
+    /// });
+    /// assert_eq!(d.await.unwrap(), 42);
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn from_callback(register: impl FnOnce(Resolver<T>)) -> Self {
+        let made = Location::caller();
+        let (resolver, d) = Deferred::new();
+        match catch_unwind(AssertUnwindSafe(|| register(resolver))) {
+            Ok(()) => d,
+            Err(payload) => {
+                // The unwinding dropped the resolver, or somebody else has it:
+                // either way the panic is the better account. What fired
+                // before it stays.
+                let failure = Failure::panicked(payload, made);
+                match d.try_result() {
+                    Ok(Ok(value)) => Deferred::ready(Ok(value), made),
+                    Ok(Err(early)) if !early.is_resolver_dropped() => {
+                        Deferred::ready(Err(early), made)
+                    }
+                    Ok(Err(_)) => Deferred::ready(Err(failure), made),
+                    Err(pending) => {
+                        drop(pending);
+                        Deferred::ready(Err(failure), made)
+                    }
+                }
+            }
+        }
+    }
+
+    /// Calls `f`, and returns what came of it as a Deferred, whatever it
+    /// returns: Twisted's `maybeDeferred` and `execute`.
+    ///
+    /// A panic in it is the Deferred's failure.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tokio_deferred::{Deferred, testing};
+    ///
+    /// let d = Deferred::maybe(|| Ok("8".parse::<i32>()?));
+    /// assert_eq!(testing::success_of(d), 8);
+    /// ```
+    #[doc(alias = "maybeDeferred")]
+    #[doc(alias = "execute")]
+    #[track_caller]
+    pub fn maybe<R: Outcome<Output = T>>(f: impl FnOnce() -> R) -> Self {
+        let made = Location::caller();
+        match catch_unwind(AssertUnwindSafe(|| f().into_deferred())) {
+            Ok(d) => d,
+            Err(payload) => Deferred::ready(Err(Failure::panicked(payload, made)), made),
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! The Deferred itself: where its result is, and how a stage gets it.
+
+use crate::core::{Anchor, LazyAnchor, Site, Stage, Step, Tail, call, give_up};
+use crate::failure::{AlreadyTaken, Failure};
+use std::fmt;
+use std::panic::Location;
+
+/// A result that may not be there yet, with the callbacks that will get it:
+/// Twisted's `Deferred`.
+///
+/// `T` is the type of the value; in place of a value a [`Failure`] may come.
+/// Stages added with [`add_callback`](Deferred::add_callback) and its kin run
+/// in the order added, each once, each on the result of the one before:
+///
+/// - on the thread that fires, before [`Resolver::callback`] returns;
+/// - on the adder's thread, before `add_*` returns, if the result is there
+///   already;
+/// - under no lock: a stage may add to, fire, cancel, pause or drop any
+///   Deferred, its own included;
+/// - inside the `tracing` span that was current when they were added.
+///
+/// A fire runs its whole chain without yielding; [`via`](Deferred::via) moves
+/// the later stages to a task.
+///
+/// A Deferred *is* a [`Future`], under any executor: `d.await` gives
+/// `Result<T, DeferredError>`. It needs no stage at the end, and is no
+/// `#[must_use]`: *dropping* it detaches it, and its stages still run. If what
+/// they end with is a failure, it is reported as unhandled, once
+/// ([`debug::set_unhandled_hook`](crate::debug::set_unhandled_hook)).
+/// [`cancel_on_drop`](Deferred::cancel_on_drop) gives the other behaviour.
+///
+/// [`Resolver::callback`]: crate::Resolver::callback
+///
+/// # Examples
+///
+/// ```
+/// use tokio_deferred::{Deferred, testing};
+///
+/// let (resolver, d) = Deferred::new();
+/// let d = d
+///     .add_callback(|s: String| Ok(s.parse::<i32>()?))
+///     .add_errback(|_failure| Ok(0))
+///     .map(|n| n + 1);
+/// resolver.callback("41".to_owned()); // the stages run here
+/// assert_eq!(testing::success_of(d), 42);
+/// ```
+pub struct Deferred<T> {
+    pub(super) held: Held<T>,
+    /// Only beside a result that is not in a chain.
+    pub(super) anchor: LazyAnchor,
+    pub(super) made: &'static Location<'static>,
+    /// The coroutine that awaits it, by number; 0 is none.
+    pub(super) awaited_by: u64,
+}
+
+/// Where the result is.
+pub(super) enum Held<T> {
+    Ready(Result<T, Failure>),
+    Chain(Tail<T>),
+    /// An await had it.
+    Taken,
+}
+
+impl<T> Deferred<T> {
+    #[inline]
+    pub(super) fn in_chain(tail: Tail<T>, made: &'static Location<'static>) -> Self {
+        Deferred {
+            held: Held::Chain(tail),
+            anchor: LazyAnchor::new(None),
+            made,
+            awaited_by: 0,
+        }
+    }
+
+    #[inline]
+    pub(super) fn beside(
+        result: Result<T, Failure>,
+        anchor: Option<Anchor>,
+        made: &'static Location<'static>,
+    ) -> Self {
+        Deferred {
+            held: Held::Ready(result),
+            anchor: LazyAnchor::new(anchor),
+            made,
+            awaited_by: 0,
+        }
+    }
+
+    #[inline]
+    pub(super) fn into_parts(mut self) -> (Held<T>, Option<Anchor>) {
+        let held = std::mem::replace(&mut self.held, Held::Taken);
+        (held, self.anchor.take())
+    }
+
+    /// Returns the result, with what else there is of the chain, if it is
+    /// there to take.
+    #[inline]
+    pub(super) fn into_result(self) -> Result<(Result<T, Failure>, Option<Anchor>), Tail<T>> {
+        let (held, anchor) = self.into_parts();
+        let result = match held {
+            Held::Chain(tail) => return tail.take(),
+            Held::Ready(result) => result,
+            Held::Taken => Err(AlreadyTaken::new().into()),
+        };
+        match anchor {
+            Some(anchor) if anchor.is_paused() => Err(anchor.put_back(result)),
+            anchor => Ok((result, anchor)),
+        }
+    }
+
+    /// Returns what a stage that returned this Deferred came to.
+    #[inline]
+    pub(super) fn into_step(self) -> Step<T> {
+        match self.into_result() {
+            Ok((result, _)) => Step::Done(result),
+            Err(tail) => Step::Wait(tail),
+        }
+    }
+
+    /// Returns the chain, put into one if it is in none.
+    pub(crate) fn into_tail(self) -> Tail<T> {
+        let made = self.made;
+        match self.into_result() {
+            Ok((result, anchor)) => anchor
+                .unwrap_or_else(|| Anchor::make(made))
+                .put_back(result),
+            Err(tail) => tail,
+        }
+    }
+
+    /// Adds a stage (module invariant 2).
+    #[inline]
+    pub(super) fn stage<S: Stage<In = T>>(
+        self,
+        stage: S,
+        place: &'static Location<'static>,
+    ) -> Deferred<S::Out> {
+        let made = self.made;
+        let (input, anchor) = match self.into_result() {
+            Ok(ready) => ready,
+            Err(tail) => return Deferred::in_chain(tail.add(stage, place), made),
+        };
+        let Some(anchor) = anchor else {
+            return match call(stage, input, Site::inline(place, made)) {
+                Step::Done(output) => Deferred::beside(output, None, made),
+                // Nobody refers to this Deferred: the other takes its place.
+                Step::Wait(tail) => Deferred::in_chain(tail, made),
+            };
+        };
+        let value_in = input.is_ok();
+        let step = call(stage, input, anchor.site(place));
+        anchor.watch_stage::<S>(place, value_in, &step);
+        match step {
+            Step::Done(output) => Deferred::beside(output, Some(anchor), made),
+            Step::Wait(tail) => Deferred::in_chain(anchor.wait_for(tail), made),
+        }
+    }
+
+    pub(super) fn label_of(&self) -> Option<&'static str> {
+        match &self.held {
+            Held::Chain(tail) => tail.label(),
+            _ => self.anchor.get().and_then(|anchor| anchor.as_tail().label()),
+        }
+    }
+
+    /// Does something at the chain, which is made if there is none.
+    pub(super) fn at_chain<R>(
+        &self,
+        chain: impl FnOnce(&Tail<T>) -> R,
+        anchor: impl FnOnce(&Tail<()>) -> R,
+    ) -> R {
+        match &self.held {
+            Held::Chain(tail) => chain(tail),
+            _ => anchor(&self.anchor.get_or_make(self.made).as_tail()),
+        }
+    }
+}
+
+impl<T> Drop for Deferred<T> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Held::Ready(_) = self.held {
+            let held = std::mem::replace(&mut self.held, Held::Taken);
+            let Held::Ready(result) = held else { return };
+            match self.anchor.take() {
+                // Its report, if it comes to one, comes after the unpause.
+                Some(anchor) if anchor.is_paused() => drop(anchor.put_back(result)),
+                anchor => give_up(result, || {
+                    let label = anchor.as_ref().and_then(|a| a.as_tail().label());
+                    (self.made, label)
+                }),
+            }
+        }
+    }
+}
+
+impl<T> Unpin for Deferred<T> {}
+impl<T> std::panic::UnwindSafe for Deferred<T> {}
+impl<T> std::panic::RefUnwindSafe for Deferred<T> {}
+
+impl<T> fmt::Debug for Deferred<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match &self.held {
+            Held::Ready(Ok(_)) => "fired with a value",
+            Held::Ready(Err(_)) => "fired with a failure",
+            Held::Chain(tail) if tail.is_at_rest() => "fired",
+            Held::Chain(_) => "no result yet",
+            Held::Taken => "taken",
+        };
+        f.debug_struct("Deferred")
+            .field("state", &state)
+            .field("made", &format_args!("{}", self.made))
+            .field("label", &self.label_of())
+            .finish()
+    }
+}

@@ -1,0 +1,91 @@
+//! What a callback may return.
+
+use super::Deferred;
+use crate::core::{Site, Step, noted};
+use crate::failure::Failure;
+
+/// What a callback may return: a `Result<U, Failure>`, a [`Deferred<U>`], or
+/// nothing.
+///
+/// A callback that returns a Deferred makes its chain wait: the stages behind
+/// it run on that Deferred's result. There are exactly these three
+/// implementations, so `|n| Ok(n + 1)` and `?` need no annotations; for a
+/// plain value there is [`Deferred::map`].
+///
+/// # Examples
+///
+/// ```
+/// use tokio_deferred::{Deferred, testing};
+///
+/// let d = Deferred::succeed(20)
+///     .add_callback(|n| Ok(n + 1)) // Result<i32, Failure>
+///     .add_callback(|n| Deferred::succeed(n * 2)) // Deferred<i32>
+///     .add_callback(|n| assert_eq!(n, 42)); // ()
+/// testing::success_of(d);
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "a callback cannot return `{Self}`",
+    label = "returns neither a `Result<_, Failure>`, nor a `Deferred<_>`, nor `()`",
+    note = "for a plain value, return `Ok(value)`, or use `map` in place of `add_callback`",
+    note = "for a `Result` with another error, use `?` and `Ok(..)`, or `.or_fail()` from `OrFail`",
+    note = "for a `Deferred<Deferred<_>>`, add `.flatten()`",
+    note = "for a callback that only panics, name a type: `|_| -> Result<(), Failure> {{ panic!() }}`"
+)]
+pub trait Outcome: sealed::Sealed {
+    /// The type of the value.
+    type Output: Send + 'static;
+
+    #[doc(hidden)]
+    fn into_deferred(self) -> Deferred<Self::Output>;
+}
+
+impl<U: Send + 'static> Outcome for Result<U, Failure> {
+    type Output = U;
+
+    #[inline]
+    #[track_caller]
+    fn into_deferred(self) -> Deferred<U> {
+        Deferred::beside(self, None, std::panic::Location::caller())
+    }
+}
+
+impl<U: Send + 'static> Outcome for Deferred<U> {
+    type Output = U;
+
+    #[inline]
+    fn into_deferred(self) -> Deferred<U> {
+        self
+    }
+}
+
+impl Outcome for () {
+    type Output = ();
+
+    #[inline]
+    #[track_caller]
+    fn into_deferred(self) -> Deferred<()> {
+        Deferred::beside(Ok(()), None, std::panic::Location::caller())
+    }
+}
+
+/// What became of a callback, its failure's trace brought up to date.
+#[inline]
+pub(super) fn step_of<R: Outcome>(
+    outcome: R,
+    site: Site<'_>,
+    name: fn() -> &'static str,
+) -> Step<R::Output> {
+    match outcome.into_deferred().into_step() {
+        Step::Done(Err(failure)) => Step::Done(Err(noted(failure, site, name()))),
+        step => step,
+    }
+}
+
+mod sealed {
+    use super::{Deferred, Failure};
+
+    pub trait Sealed {}
+    impl<U> Sealed for Result<U, Failure> {}
+    impl<U> Sealed for Deferred<U> {}
+    impl Sealed for () {}
+}

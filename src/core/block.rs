@@ -1,0 +1,245 @@
+//! The block: what the halves and handles of one chain share.
+
+use super::arena::{Inline, Reader, Writer};
+use super::link::Forward;
+use super::meta::Meta;
+use super::record::Record;
+use super::shim::{AtomicPtr, AtomicU64, Ordering, Spin, UnsafeCell};
+use super::slot::Slot;
+use super::state::{FORWARD, LOCKED, REF, State, WAKER};
+use crate::failure::{Failure, quietly};
+use std::mem::MaybeUninit;
+use std::panic::Location;
+use std::ptr::NonNull;
+use std::task::Waker;
+
+#[repr(C)]
+pub(super) struct Block {
+    pub(super) state: AtomicU64,
+    pub(super) slot: UnsafeCell<Slot>,
+    /// Puts a failure into the slot as the head's `Result<T, Failure>`: a
+    /// cancel does not know the type.
+    pub(super) put_failure: fn(&mut Slot, Failure),
+    pub(super) meta: Meta,
+    pub(super) reader: UnsafeCell<Reader>,
+    /// Behind the last complete record.
+    pub(super) write: AtomicPtr<Record>,
+    pub(super) writer: UnsafeCell<Writer>,
+    /// Counts the waits of this chain; see `Forward`.
+    pub(super) epoch: UnsafeCell<u32>,
+    pub(super) waker: UnsafeCell<MaybeUninit<Waker>>,
+    inline: UnsafeCell<Inline>,
+}
+
+/// A pointer to a block (invariant 1).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ptr(NonNull<Block>);
+
+/// Stores an error as the `Result<T, Failure>` it is.
+fn put_failure<T>(slot: &mut Slot, failure: Failure) {
+    slot.put::<Result<T, Failure>>(Err(failure));
+}
+
+impl Ptr {
+    /// Makes a block in the given state, which holds the references too.
+    pub(super) fn new<T>(state: u64, made: &'static Location<'static>) -> Ptr {
+        let block = Box::<Block>::new_uninit();
+        let block = NonNull::from(Box::leak(block)).cast::<Block>();
+        let at = block.as_ptr();
+        // SAFETY: the memory is fresh; each field is written once and none is
+        // read before. The inline room stays uninitialised, as its type says.
+        unsafe {
+            (&raw mut (*at).state).write(AtomicU64::new(state));
+            (&raw mut (*at).slot).write(UnsafeCell::new(Slot::empty()));
+            (&raw mut (*at).put_failure).write(put_failure::<T>);
+            (&raw mut (*at).meta).write(Meta::new(made));
+            #[cfg(tokio_deferred_loom)]
+            (&raw mut (*at).inline).write(UnsafeCell::new([MaybeUninit::uninit(); _]));
+            let start = (*at).start();
+            (&raw mut (*at).reader).write(UnsafeCell::new(Reader::new(start)));
+            (&raw mut (*at).write).write(AtomicPtr::new(start));
+            (&raw mut (*at).writer).write(UnsafeCell::new(Writer::new()));
+            (&raw mut (*at).epoch).write(UnsafeCell::new(0));
+            (&raw mut (*at).waker).write(UnsafeCell::new(MaybeUninit::uninit()));
+        }
+        Ptr(block)
+    }
+
+    pub(super) fn from_raw(raw: *mut Block) -> Option<Ptr> {
+        NonNull::new(raw).map(Ptr)
+    }
+
+    pub(super) fn into_raw(self) -> *mut Block {
+        self.0.as_ptr()
+    }
+
+    #[inline]
+    pub(super) fn block<'a>(self) -> &'a Block {
+        // SAFETY: invariant 1: the user of a Ptr holds a reference for as long
+        // as it uses what this returns.
+        unsafe { self.0.as_ref() }
+    }
+
+    #[inline]
+    pub(super) fn load(self) -> State {
+        // ORDERING: Acquire: what a state says of the slot, the waker and the
+        // records was written before it.
+        State(self.block().state.load(Ordering::Acquire))
+    }
+
+    /// Goes from the state `from` to `to`, or returns the state there is.
+    #[inline]
+    pub(super) fn change(self, from: State, to: u64) -> Result<(), State> {
+        // ORDERING: AcqRel: each side of a change of state hands over what the
+        // old state gave it, and takes over what the new one does. Acquire on
+        // failure, as in `load`.
+        self.block()
+            .state
+            .compare_exchange(from.0, to, Ordering::AcqRel, Ordering::Acquire)
+            .map(drop)
+            .map_err(State)
+    }
+
+    /// Changes the state by `f` until it holds, or until `f` gives none. Waits
+    /// while somebody holds `LOCKED` if `f` asks for it by `Err(Locked)`.
+    #[inline]
+    pub(super) fn update(self, mut f: impl FnMut(State) -> Next) -> (State, bool) {
+        let mut spin = Spin::new();
+        let mut state = self.load();
+        loop {
+            match f(state) {
+                Next::To(to) => match self.change(state, to) {
+                    Ok(()) => return (state, true),
+                    Err(seen) => state = seen,
+                },
+                Next::Leave => return (state, false),
+                Next::Unlocked => {
+                    spin.wait();
+                    state = self.load();
+                }
+            }
+        }
+    }
+
+    /// Sets `LOCKED` if `wanted` still says so of the state (invariant 5).
+    pub(super) fn lock_if(self, wanted: impl Fn(State) -> bool) -> Result<State, State> {
+        let (state, held) = self.update(|s| {
+            if !wanted(s) {
+                Next::Leave
+            } else if s.has(LOCKED) {
+                Next::Unlocked
+            } else {
+                Next::To(s.0 | LOCKED)
+            }
+        });
+        if held { Ok(state) } else { Err(state) }
+    }
+
+    /// Clears `LOCKED`, and `flags` with it.
+    pub(super) fn unlock_and_clear(self, flags: u64) {
+        // ORDERING: Release: what was done under the lock is done. No Acquire:
+        // nothing is read after.
+        self.block()
+            .state
+            .fetch_and(!(LOCKED | flags), Ordering::Release);
+    }
+
+    /// Adds a reference.
+    pub(super) fn retain(self) -> Ptr {
+        self.update(|s| Next::To(s.with_ref().0));
+        self
+    }
+
+    /// Gives up `refs` references, and clears `flags`, which are set.
+    #[inline]
+    pub(super) fn release(self, refs: u64, flags: u64) {
+        // ORDERING: AcqRel: Release, so that all that this holder did comes
+        // before the freeing; Acquire, so that the one who frees sees it.
+        let old = self
+            .block()
+            .state
+            .fetch_sub(refs * REF + flags, Ordering::AcqRel);
+        if State(old).refs() == refs {
+            // SAFETY: invariant 1: these were the last ones.
+            unsafe { self.free() };
+        }
+    }
+
+    /// Frees the block, and every block that only it kept.
+    ///
+    /// # Safety
+    ///
+    /// The caller has the last reference. The slot holds no value (8).
+    #[cold]
+    #[inline(never)]
+    unsafe fn free_slowly(self) {
+        let mut next = Some(self);
+        while let Some(this) = next.take() {
+            let state = this.load();
+            if state.has(FORWARD) {
+                let forward = this.block().slot.with_mut(|slot| {
+                    // SAFETY: invariant 4: FORWARD says what it holds, and we
+                    // are the last.
+                    unsafe { (*slot).take::<Forward>() }
+                });
+                // ORDERING: as in `release`.
+                let old = forward.to.block().state.fetch_sub(REF, Ordering::AcqRel);
+                next = State(old).is_sole().then_some(forward.to);
+            }
+            if state.has(WAKER) {
+                let waker = this.block().waker.with_mut(|waker| {
+                    // SAFETY: invariant 10, and we are the last.
+                    unsafe { (*waker).assume_init_read() }
+                });
+                quietly("the drop of a waker", || drop(waker));
+            }
+            // SAFETY: the last reference is ours, and all parts are done with.
+            unsafe { this.dealloc() };
+        }
+    }
+
+    /// As `free_slowly`, with a short way for the usual block.
+    ///
+    /// # Safety
+    ///
+    /// As there.
+    #[inline]
+    pub(super) unsafe fn free(self) {
+        // ORDERING: the last reference is ours: nobody else changes it.
+        let state = State(self.block().state.load(Ordering::Relaxed));
+        if state.has(FORWARD | WAKER) {
+            // SAFETY: the caller says so.
+            unsafe { self.free_slowly() }
+        } else {
+            // SAFETY: the caller says so, and nothing is left in the block.
+            unsafe { self.dealloc() }
+        }
+    }
+
+    /// # Safety
+    ///
+    /// The last reference is the caller's; slot and waker are empty.
+    #[inline]
+    unsafe fn dealloc(self) {
+        // SAFETY: invariant 1: nobody has a reference any more; the block came
+        // from a Box.
+        unsafe {
+            self.block().reader.with_mut(|reader| (*reader).end());
+            drop(Box::from_raw(self.0.as_ptr()));
+        }
+    }
+}
+
+/// What [`Ptr::update`] does next.
+pub(super) enum Next {
+    To(u64),
+    Leave,
+    Unlocked,
+}
+
+impl Block {
+    /// Where the first record goes.
+    pub(super) fn start(&self) -> *mut Record {
+        self.inline.with_mut(|inline| inline.cast())
+    }
+}

@@ -1,0 +1,315 @@
+//! Cancelling: what a cancel finds, by state, and where it goes on.
+
+use super::block::{Next, Ptr};
+use super::link::{Forward, Wait};
+use super::run::run;
+use super::slot::Slot;
+use super::state::{
+    CANCEL_SIDE, CANCELLED, CANCELLING, CLOSED, FIRED, FORWARD, LOCKED, MORE, RUNNING, State,
+    WAITING,
+};
+use crate::failure::{BoxError, Failure, quietly};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::sync::Arc;
+use std::task::Waker;
+
+/// A cancel on its way.
+pub(crate) struct CancelRequest {
+    pub(crate) reason: Option<BoxError>,
+    /// Whether the failure it makes is reported if nobody handles it.
+    pub(crate) quiet: bool,
+    pub(crate) at: &'static Location<'static>,
+}
+
+impl CancelRequest {
+    pub(crate) fn into_failure(self) -> Failure {
+        Failure::cancelled(self.reason, self.quiet, self.at)
+    }
+
+    /// Cancels each of `targets`, in order, for the same reason.
+    pub(crate) fn send_to(self, targets: impl IntoIterator<Item = Handle>) {
+        let CancelRequest { reason, quiet, at } = self;
+        let reason = reason.map(SharedReason::new);
+        for target in targets {
+            target.cancel(CancelRequest {
+                reason: reason.clone().map(Into::into),
+                quiet,
+                at,
+            });
+        }
+    }
+}
+
+/// A reason that several failures have: each needs one of its own.
+#[derive(Clone, Debug)]
+struct SharedReason(Arc<dyn std::error::Error + Send + Sync>);
+
+impl SharedReason {
+    fn new(reason: BoxError) -> Self {
+        SharedReason(reason.into())
+    }
+}
+
+impl std::fmt::Display for SharedReason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl std::error::Error for SharedReason {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        // So that looking for the reason's type finds it.
+        Some(&*self.0)
+    }
+}
+
+/// Cancels what will fire a Deferred, as often as it is asked to while the
+/// Deferred is unfired; the Deferred itself is left alone.
+pub(crate) trait Delegate: Send + Sync {
+    fn cancel(&self, request: CancelRequest);
+}
+
+/// Puts what a canceller returned into the slot.
+pub(super) type Put = Box<dyn FnOnce(&mut Slot) + Send>;
+
+pub(super) enum Canceller {
+    Once(Box<dyn FnOnce() -> Option<Put> + Send>),
+    Every(Arc<dyn Delegate>),
+}
+
+/// What an unfired chain's slot holds for the case of a cancel.
+#[derive(Default)]
+pub(super) struct CancelSide {
+    pub(super) canceller: Option<Canceller>,
+    /// Newest first.
+    pub(super) hooks: Option<Box<Hook>>,
+    /// Of the producer that awaits a cancel.
+    pub(super) waker: Option<Waker>,
+}
+
+/// One function of the producer's, and those that were added before it.
+pub(super) struct Hook {
+    pub(super) call: Box<dyn FnOnce() + Send>,
+    pub(super) older: Option<Box<Hook>>,
+}
+
+impl CancelSide {
+    /// Tells the producer, then asks the canceller.
+    fn run(self) -> Result<Option<Put>, Box<dyn std::any::Any + Send>> {
+        let mut result = Ok(None);
+        let mut oldest = None;
+        let mut hook = self.hooks;
+        while let Some(mut this) = hook {
+            hook = this.older.take();
+            this.older = oldest;
+            oldest = Some(this);
+        }
+        while let Some(this) = oldest {
+            let Hook { call, older } = *this;
+            oldest = older;
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(call)) {
+                result = Err(payload);
+            }
+        }
+        if let Some(waker) = self.waker {
+            quietly("a waker", || waker.wake());
+        }
+        if let Some(Canceller::Once(canceller)) = self.canceller {
+            match catch_unwind(AssertUnwindSafe(canceller)) {
+                Ok(put) => result = result.map(|_| put),
+                Err(payload) => result = Err(payload),
+            }
+        }
+        result
+    }
+}
+
+/// A reference to a chain that only cancels.
+pub(crate) struct Handle(pub(super) Ptr);
+
+// SAFETY: a block is shared between threads by design; a Handle gives access
+// to its state and to what a cancel needs, all of it Send.
+unsafe impl Send for Handle {}
+// SAFETY: as above; every method works on the atomic state.
+unsafe impl Sync for Handle {}
+
+impl Clone for Handle {
+    fn clone(&self) -> Self {
+        Handle(self.0.retain())
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.0.release(1, 0);
+    }
+}
+
+impl Handle {
+    pub(crate) fn cancel(&self, request: CancelRequest) {
+        cancel(self.0, request);
+    }
+
+    /// Whether the chain has no result and its Deferred was not dropped.
+    pub(crate) fn is_awaited(&self) -> bool {
+        let state = self.0.load();
+        !state.is_at_rest() && !state.has(CLOSED)
+    }
+
+    pub(crate) fn is_same(&self, other: &Handle) -> bool {
+        self.0 == other.0
+    }
+}
+
+/// What is to be done at a chain that a cancel reached.
+enum Found {
+    Nothing,
+    /// Go on to this chain; if there is an epoch, only to that wait of it.
+    GoOn(Handle, Option<u32>),
+    /// We fired it: put the failure in, and run.
+    Fired,
+    Every(Arc<dyn Delegate>),
+    Once(Box<CancelSide>),
+}
+
+/// Cancels the chain, which the caller has a reference to.
+pub(super) fn cancel(start: Ptr, request: CancelRequest) {
+    let mut owned: Handle;
+    let mut chain = start;
+    let mut epoch = None;
+    loop {
+        match find(chain, epoch) {
+            Found::Nothing => return,
+            Found::GoOn(next, only) => {
+                owned = next;
+                chain = owned.0;
+                epoch = only;
+            }
+            Found::Fired => {
+                let failure = request.into_failure();
+                // SAFETY: we fired it, and are its runner.
+                unsafe { finish(chain, |slot, put| put(slot, failure)) };
+                return;
+            }
+            Found::Every(delegate) => {
+                quietly("a canceller", || delegate.cancel(request));
+                return;
+            }
+            Found::Once(side) => {
+                let result = side.run();
+                if claim(chain, true) {
+                    // SAFETY: we fired it, and are its runner.
+                    unsafe {
+                        finish(chain, |slot, put| match result {
+                            Ok(Some(result)) => result(slot),
+                            Ok(None) => put(slot, request.into_failure()),
+                            Err(payload) => put(slot, Failure::panicked(payload, request.at)),
+                        });
+                    }
+                } else {
+                    // The canceller fired it itself, or the producer did.
+                    quietly("the drop of a late result", || drop(result));
+                }
+                return;
+            }
+        }
+    }
+}
+
+/// Puts the result in, and runs.
+///
+/// # Safety
+///
+/// The caller fired the chain, and has a reference for the run.
+unsafe fn finish(chain: Ptr, put: impl FnOnce(&mut Slot, fn(&mut Slot, Failure))) {
+    let block = chain.block();
+    // SAFETY: the caller is the runner (4).
+    block.slot.with_mut(|slot| unsafe { put(&mut *slot, block.put_failure) });
+    if let Some(watch) = block.meta.watch() {
+        watch.fired();
+    }
+    // SAFETY: as the caller says.
+    unsafe { run(chain) }
+}
+
+/// Fires the chain for a cancel, with a reference for the run.
+fn claim(chain: Ptr, after_canceller: bool) -> bool {
+    let (_, fired) = chain.update(|s| {
+        if s.has(FIRED) || (!after_canceller && s.has(CANCEL_SIDE | CANCELLING)) {
+            Next::Leave
+        } else if s.has(LOCKED) {
+            Next::Unlocked
+        } else {
+            let to = (s.0 | FIRED | RUNNING | CANCELLED) & !(MORE | CANCELLING);
+            Next::To(State(to).with_ref().0)
+        }
+    });
+    fired
+}
+
+/// Looks what the chain does at a cancel, and takes what is needed for it.
+fn find(chain: Ptr, epoch: Option<u32>) -> Found {
+    let block = chain.block();
+    loop {
+        let state = chain.load();
+        if state.has(FORWARD) {
+            // SAFETY: invariant 4: it holds a Forward, and changes no more.
+            let (to, at) = block.slot.with(|slot| unsafe {
+                let forward = &*slot.cast::<Forward>();
+                (forward.to, forward.epoch)
+            });
+            return Found::GoOn(Handle(to.retain()), (at != u32::MAX).then_some(at).or(Some(0)));
+        }
+        if state.has(FIRED) {
+            if !state.has(WAITING) {
+                return Found::Nothing;
+            }
+            if chain.lock_if(|s| s.has(WAITING)).is_err() {
+                continue;
+            }
+            // SAFETY: invariant 4: WAITING and LOCKED.
+            let (on, now) = unsafe {
+                let on = block.slot.with_mut(|slot| (*slot).peek::<Wait>().on);
+                (Handle(on.retain()), block.epoch.with(|now| *now))
+            };
+            chain.unlock_and_clear(0);
+            return match epoch {
+                Some(epoch) if epoch != now => Found::Nothing,
+                _ => Found::GoOn(on, None),
+            };
+        }
+        if state.has(CANCELLING) {
+            // The canceller that runs decides.
+            return Found::Nothing;
+        }
+        if !state.has(CANCEL_SIDE) {
+            if claim(chain, false) {
+                return Found::Fired;
+            }
+            continue;
+        }
+        if chain
+            .lock_if(|s| s.0 & (FIRED | CANCEL_SIDE | CANCELLING) == CANCEL_SIDE)
+            .is_err()
+        {
+            continue;
+        }
+        let every = block.slot.with_mut(|slot| {
+            // SAFETY: invariant 4: unfired, CANCEL_SIDE and LOCKED.
+            match unsafe { &(*slot).peek::<Box<CancelSide>>().canceller } {
+                Some(Canceller::Every(delegate)) => Some(delegate.clone()),
+                _ => None,
+            }
+        });
+        if let Some(delegate) = every {
+            chain.update(|s| Next::To((s.0 & !LOCKED) | CANCELLED));
+            return Found::Every(delegate);
+        }
+        let side = block.slot.with_mut(|slot| {
+            // SAFETY: as above; CANCEL_SIDE is cleared below.
+            unsafe { (*slot).take::<Box<CancelSide>>() }
+        });
+        chain.update(|s| Next::To((s.0 & !(LOCKED | CANCEL_SIDE)) | CANCELLED | CANCELLING));
+        return Found::Once(side);
+    }
+}

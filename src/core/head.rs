@@ -1,0 +1,251 @@
+//! The producer's end of a chain.
+
+use super::block::{Next, Ptr};
+use super::cancel::{CancelSide, Hook};
+use super::run::run;
+use super::state::{
+    CANCEL_SIDE, CANCELLED, FIRED, LOCKED, MORE, RUNNING, State, UNSEEN,
+};
+use crate::failure::{Failure, ResolverDropped, quietly};
+use std::cell::{Cell, RefCell};
+use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::task::{Context, Poll};
+
+/// Fires a chain, once; dropped unfired, it fires it with
+/// [`ResolverDropped`].
+pub(crate) struct Head<T> {
+    chain: Ptr,
+    kind: PhantomData<fn(T)>,
+}
+
+// SAFETY: a Head moves a T into the block and touches nothing else of it.
+unsafe impl<T: Send> Send for Head<T> {}
+// SAFETY: through a shared Head only the state is read.
+unsafe impl<T: Send> Sync for Head<T> {}
+
+impl<T> Head<T> {
+    pub(super) fn new(chain: Ptr) -> Self {
+        let kind = PhantomData;
+        Head { chain, kind }
+    }
+
+    pub(super) fn into_ptr(self) -> Ptr {
+        ManuallyDrop::new(self).chain
+    }
+
+    /// Fires the chain with `result`, and runs it on this thread.
+    ///
+    /// # Errors
+    ///
+    /// The result, if the chain was cancelled before; or, if `only_seen`, if
+    /// nobody can see it.
+    #[inline]
+    pub(crate) fn fire(
+        self,
+        result: Result<T, Failure>,
+        only_seen: bool,
+    ) -> Result<(), Result<T, Failure>> {
+        let chain = self.into_ptr();
+        let Some(state) = claim(chain, only_seen) else {
+            chain.release(1, 0);
+            return Err(result);
+        };
+        // SAFETY: we fired it, and are its runner; the reference that the head
+        // had is now the run's.
+        unsafe {
+            fill(chain, state, result);
+            run(chain);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.chain.load().has(CANCELLED)
+    }
+
+    pub(crate) fn is_seen(&self) -> bool {
+        !self.chain.load().has(FIRED | UNSEEN)
+    }
+
+    pub(crate) fn made(&self) -> &'static Location<'static> {
+        self.chain.block().meta.made()
+    }
+
+    /// Calls `f` when the chain is cancelled: at once, if it was.
+    pub(crate) fn on_cancel(&mut self, f: Box<dyn FnOnce() + Send>) {
+        let mut hook = Some(Box::new(Hook {
+            call: f,
+            older: None,
+        }));
+        let told = self.with_side(|side| {
+            let mut hook = hook.take().expect("called once");
+            hook.older = side.hooks.take();
+            side.hooks = Some(hook);
+        });
+        if !told && let Some(hook) = hook {
+            quietly("a function that was given to on_cancel", hook.call);
+        }
+    }
+
+    /// Completes when the chain is cancelled.
+    pub(crate) fn poll_cancelled(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut waker = Some(cx.waker().clone());
+        let waits = self.with_side(|side| std::mem::swap(&mut side.waker, &mut waker));
+        // What is in `waker` now, the old one or ours, is dropped outside.
+        if waits { Poll::Pending } else { Poll::Ready(()) }
+    }
+
+    /// Changes what a cancel will find. False if the chain is cancelled.
+    fn with_side(&mut self, change: impl FnOnce(&mut CancelSide)) -> bool {
+        // Allocated before the lock is taken (invariant 5).
+        let mut fresh = Some(Box::<CancelSide>::default());
+        let Ok(state) = self.chain.lock_if(|s| !s.has(FIRED | CANCELLED)) else {
+            return false;
+        };
+        self.chain.block().slot.with_mut(|slot| {
+            // SAFETY: invariant 4: unfired and LOCKED.
+            unsafe {
+                if !state.has(CANCEL_SIDE) {
+                    (*slot).put(fresh.take());
+                }
+                change((*slot).peek::<Box<CancelSide>>());
+            }
+        });
+        self.chain.update(|s| Next::To((s.0 & !LOCKED) | CANCEL_SIDE));
+        true
+    }
+}
+
+/// Fires the chain, which makes us its runner, and returns the state before.
+#[inline]
+fn claim(chain: Ptr, only_seen: bool) -> Option<State> {
+    let (state, fired) = chain.update(|s| {
+        if s.has(FIRED) || (only_seen && s.has(UNSEEN)) {
+            Next::Leave
+        } else if s.has(LOCKED) {
+            Next::Unlocked
+        } else {
+            Next::To((s.0 | FIRED | RUNNING) & !(MORE | CANCEL_SIDE))
+        }
+    });
+    fired.then_some(state)
+}
+
+/// Drops what a cancel would have needed. If that panics, the panic is the
+/// chain's result.
+///
+/// # Safety
+///
+/// The caller fired the chain from `state`.
+#[inline]
+unsafe fn drop_side(chain: Ptr, state: State) -> Option<Failure> {
+    if !state.has(CANCEL_SIDE) {
+        return None;
+    }
+    let block = chain.block();
+    let side = block.slot.with_mut(|slot| {
+        // SAFETY: invariant 4: it was there when we fired the chain.
+        unsafe { (*slot).take::<Box<CancelSide>>() }
+    });
+    let dropped = catch_unwind(AssertUnwindSafe(|| drop(side)));
+    dropped
+        .err()
+        .map(|payload| Failure::panicked(payload, block.meta.made()))
+}
+
+/// Puts the result in.
+///
+/// # Safety
+///
+/// The caller fired the chain from `state`; `T` is the head's.
+#[inline]
+unsafe fn fill<T>(chain: Ptr, state: State, mut result: Result<T, Failure>) {
+    let block = chain.block();
+    // SAFETY: the caller says so.
+    if let Some(failure) = unsafe { drop_side(chain, state) } {
+        let late = std::mem::replace(&mut result, Err(failure));
+        quietly("the drop of a value", || drop(late));
+    }
+    // SAFETY: we are the runner, and the slot is empty (4).
+    block.slot.with_mut(|slot| unsafe { (*slot).put(result) });
+    if let Some(watch) = block.meta.watch() {
+        watch.fired();
+    }
+}
+
+/// Fires `target` with `result` for a chain that ends in it. Returns it if it
+/// is to be run by us; if it was cancelled, the result is dropped.
+///
+/// # Safety
+///
+/// `target` comes from a `Head<T>`, which is given up.
+pub(super) unsafe fn fire_chained<T>(target: Ptr, result: Result<T, Failure>) -> Option<Ptr> {
+    let Some(state) = claim(target, false) else {
+        target.release(1, 0);
+        quietly("the drop of a value", || drop(result));
+        return None;
+    };
+    // SAFETY: we fired it; the reference of the head stays for the run.
+    unsafe { fill(target, state, result) };
+    Some(target)
+}
+
+thread_local! {
+    static DEPTH: Cell<u32> = const { Cell::new(0) };
+    static LATER: RefCell<Vec<Ptr>> = const { RefCell::new(Vec::new()) };
+}
+
+/// How deep drops of heads may nest before they are put off.
+const DEEP: u32 = 32;
+
+impl<T> Drop for Head<T> {
+    fn drop(&mut self) {
+        abandon(self.chain);
+    }
+}
+
+/// Fires the chain with [`ResolverDropped`], unless it was cancelled.
+///
+/// A callback that is dropped unrun may own a resolver, whose callbacks own
+/// others: past a depth they wait for the outermost drop, so that the stack
+/// does not grow with their number.
+#[cold]
+fn abandon(chain: Ptr) {
+    let depth = DEPTH.try_with(Cell::get).unwrap_or(0);
+    if depth >= DEEP {
+        LATER.with_borrow_mut(|later| later.push(chain));
+        return;
+    }
+    let _ = DEPTH.try_with(|d| d.set(depth + 1));
+    abandon_now(chain);
+    if depth == 0 {
+        while let Ok(Some(next)) = LATER.try_with(|later| later.borrow_mut().pop()) {
+            abandon_now(next);
+        }
+    }
+    let _ = DEPTH.try_with(|d| d.set(depth));
+}
+
+fn abandon_now(chain: Ptr) {
+    let Some(state) = claim(chain, false) else {
+        chain.release(1, 0);
+        return;
+    };
+    let block = chain.block();
+    let made = block.meta.made();
+    // SAFETY: we fired it.
+    let failure = unsafe { drop_side(chain, state) }
+        .unwrap_or_else(|| Failure::from_error(ResolverDropped::new(made), made));
+    block.slot.with_mut(|slot| {
+        // SAFETY: we are the runner, and the slot is empty (4); the function
+        // is the one for the head's type (7).
+        unsafe { (block.put_failure)(&mut *slot, failure) }
+    });
+    if let Some(watch) = block.meta.watch() {
+        watch.fired();
+    }
+    // SAFETY: we fired it; the head's reference is now the run's.
+    unsafe { run(chain) }
+}

@@ -1,0 +1,224 @@
+//! Chains that wait for each other: a wait, its end, and letting go of the
+//! middle where all that is left to do is to pass a result on.
+
+use super::block::{Next, Ptr};
+use super::record::{Flow, HEADER, Kind, Payload, Record, Sort};
+use super::shim::Ordering;
+use super::state::{FORWARD, LOCKED, RUNNING, State, WAITING};
+use super::tail::append_last;
+
+/// What the slot of a waiting chain holds: the awaited one, with a reference.
+pub(super) struct Wait {
+    pub(super) on: Ptr,
+}
+
+/// What the slot of a middle that let go holds: the chain that waits in its
+/// place, with a reference, and which of that chain's waits it was. A cancel
+/// is passed on only while that wait lasts.
+pub(super) struct Forward {
+    pub(super) to: Ptr,
+    pub(super) epoch: u32,
+}
+
+/// A link's target, with a reference.
+pub(super) struct Link(Ptr);
+
+static LINK: Kind = Kind {
+    size: HEADER,
+    run: |record, _| {
+        // SAFETY: a link's payload is a chain.
+        Flow::Deliver(Link(unsafe { (*record).payload.target }))
+    },
+    sort: Sort::Link,
+};
+
+/// Makes `chain` wait for `inner`, or lets go of it. Returns the chain to run
+/// next, if there is one.
+///
+/// # Safety
+///
+/// The caller is the runner of `chain`, whose slot is empty, and gives up that
+/// role with its reference. It owns the tail of `inner`, which it gives up.
+pub(super) unsafe fn wait(chain: Ptr, inner: Ptr) -> Option<Ptr> {
+    let watch = chain.block().meta.watch();
+    if let Some(watch) = watch {
+        watch.waits(inner.block().meta.watch().cloned());
+    }
+    // SAFETY: we are the runner of `chain`.
+    unsafe {
+        while let Some(link) = next_link(chain) {
+            if !bypass(chain, link) {
+                break;
+            }
+        }
+        match next_link(chain) {
+            // No new pause can come: who could make one, the owner of the
+            // tail, appended its last record.
+            Some(link) if !chain.load().is_paused() => let_go(chain, link, inner),
+            _ => begin(chain, inner),
+        }
+    }
+}
+
+/// The wait proper.
+///
+/// # Safety
+///
+/// As for `wait`.
+unsafe fn begin(chain: Ptr, inner: Ptr) -> Option<Ptr> {
+    let block = chain.block();
+    // SAFETY: we are the runner: slot and epoch are ours (4).
+    unsafe {
+        block.slot.with_mut(|slot| (*slot).put(Wait { on: inner }));
+        // At the largest epoch, reached after 2^32 waits, forwards are not
+        // followed any more; none is ever followed by mistake.
+        block.epoch.with_mut(|epoch| *epoch = (*epoch).saturating_add(1));
+    }
+    chain.update(|s| Next::To((s.0 & !RUNNING) | WAITING));
+    // From here on a cancel goes to `inner`, and after the next line its
+    // result comes back.
+    let target = chain;
+    // SAFETY: the tail of `inner` is ours; the reference that we had as runner
+    // goes into the link.
+    unsafe { append_last(inner, &LINK, Payload { target }, 0, true) }
+}
+
+/// The end of a wait: moves the value of `chain`, which is over, to the chain
+/// that the link names, and makes us its runner.
+///
+/// # Safety
+///
+/// The caller is the runner of `chain` and ran the link.
+pub(super) unsafe fn deliver(chain: Ptr, link: Link) -> Ptr {
+    let outer = link.0;
+    outer.update(|s| {
+        debug_assert!(s.has(WAITING), "only the awaited chain ends a wait");
+        if s.has(LOCKED) {
+            Next::Unlocked
+        } else {
+            Next::To((s.0 & !WAITING) | RUNNING)
+        }
+    });
+    outer.block().slot.with_mut(|to| {
+        chain.block().slot.with_mut(|from| {
+            // SAFETY: we are the runner of both (4). What `to` held, the Wait,
+            // is forgotten; its reference is released below.
+            unsafe { (*from).move_to(&mut *to) };
+        });
+    });
+    if let Some(watch) = outer.block().meta.watch() {
+        watch.waits(None);
+    }
+    // Ours as runner, and the one of the Wait.
+    chain.release(2, RUNNING);
+    outer
+}
+
+/// Returns the next record if it is a link: then it is the last one.
+///
+/// # Safety
+///
+/// By the runner of `chain`, or by that of the chain it waits for (11).
+unsafe fn next_link(chain: Ptr) -> Option<*mut Record> {
+    let block = chain.block();
+    // SAFETY: the caller says so.
+    let read = block.reader.with(|reader| unsafe { (*reader).read });
+    // ORDERING: Acquire: the record is complete (6).
+    if read == block.write.load(Ordering::Acquire) {
+        return None;
+    }
+    // SAFETY: as above. A link stands in the chunk of the record before it, so
+    // no jump can hide it.
+    unsafe { ((*read).kind.sort == Sort::Link).then_some(read) }
+}
+
+/// Swaps the chain that `waiter` waits for, `old`, for `new`, whose reference
+/// is handed over, and returns which of its waits this is.
+///
+/// # Safety
+///
+/// The caller is the deliverer of `waiter`, so that the wait lasts. It takes
+/// over the reference to the old one.
+unsafe fn wait_for_instead(waiter: Ptr, new: Ptr) -> u32 {
+    let locked = waiter.lock_if(|s| s.has(WAITING));
+    debug_assert!(locked.is_ok(), "only the deliverer ends a wait");
+    let block = waiter.block();
+    // SAFETY: invariant 4: WAITING and LOCKED.
+    let epoch = unsafe {
+        block.slot.with_mut(|slot| (*slot).peek::<Wait>().on = new);
+        block.epoch.with(|epoch| *epoch)
+    };
+    waiter.unlock_and_clear(0);
+    epoch
+}
+
+/// Lets go of `chain`: the one that waits for it waits for `inner` instead.
+///
+/// # Safety
+///
+/// As for `wait`; `link` is the only record that is left.
+unsafe fn let_go(chain: Ptr, link: *mut Record, inner: Ptr) -> Option<Ptr> {
+    // SAFETY: we are the runner: the record is ours to move from, and the
+    // waiter's wait lasts (11).
+    let (target, epoch) = unsafe {
+        let target = (*link).payload.target;
+        (target, wait_for_instead(target, inner))
+    };
+    if let Some(watch) = target.block().meta.watch() {
+        watch.waits(inner.block().meta.watch().cloned());
+    }
+    // Two references to `chain` are ours: the runner's, the waiter's.
+    if chain.load().refs() == 2 {
+        chain.release(2, RUNNING);
+    } else {
+        let to = target.retain();
+        chain.block().slot.with_mut(|slot| {
+            // SAFETY: we are the runner, and the slot is empty (4).
+            unsafe { (*slot).put(Forward { to, epoch }) };
+        });
+        chain.update(|s| Next::To((s.0 & !RUNNING) | FORWARD));
+        chain.release(2, 0);
+    }
+    // SAFETY: the tail of `inner` is ours, and so is the reference that the
+    // old link had.
+    unsafe { append_last(inner, &LINK, Payload { target }, 0, true) }
+}
+
+/// Takes the waiter `middle` of `chain` out, if all it will do is to pass the
+/// result on: `chain` will deliver to whom `middle` would.
+///
+/// This is how a middle that was paused is let go once its pauses are gone.
+///
+/// # Safety
+///
+/// The caller is the runner of `chain`, and `link` its next record.
+unsafe fn bypass(chain: Ptr, link: *mut Record) -> bool {
+    // SAFETY: we are the runner of the chain that `middle` waits for, so we
+    // may look at its records (11), and its wait lasts.
+    unsafe {
+        let middle = (*link).payload.target;
+        let Some(next) = next_link(middle) else {
+            return false;
+        };
+        // As in `wait`, no new pause can come.
+        if middle.load().is_paused() {
+            return false;
+        }
+        let target = (*next).payload.target;
+        let epoch = wait_for_instead(target, chain.retain());
+        let to = target.retain();
+        let locked = middle.lock_if(|s: State| s.has(WAITING));
+        debug_assert!(locked.is_ok(), "only the deliverer ends a wait");
+        // The Wait that is overwritten had a reference to `chain`.
+        middle
+            .block()
+            .slot
+            .with_mut(|slot| (*slot).put(Forward { to, epoch }));
+        middle.update(|s| Next::To((s.0 & !(WAITING | LOCKED)) | FORWARD));
+        (*link).payload.target = target;
+        chain.release(1, 0);
+        // The one of our link, and the one of the target's wait.
+        middle.release(2, 0);
+        true
+    }
+}

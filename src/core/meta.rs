@@ -1,0 +1,177 @@
+//! What is known of a chain beside its result: where it was made, and, only
+//! where somebody asked for it, its label, the span of its stages and its
+//! watcher.
+
+use super::shim::{AtomicPtr, Ordering, UnsafeCell};
+use crate::failure::lock;
+use std::panic::Location;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::atomic::AtomicBool;
+use tracing::Span;
+
+/// One word: where the chain was made, or a pointer (its lowest bit set) to
+/// more than that.
+pub(super) struct Meta(AtomicPtr<()>);
+
+const MORE: usize = 1;
+
+/// What most chains do not have.
+pub(super) struct Ext {
+    made: &'static Location<'static>,
+    label: Mutex<Option<&'static str>>,
+    /// The runner's: the span that the next stages run in.
+    pub(super) span: UnsafeCell<Option<Span>>,
+    /// The owner of the tail's: the span that was appended last.
+    pub(super) appended: UnsafeCell<Option<super::scope::Current>>,
+    pub(super) watch: Option<Arc<dyn Watch>>,
+}
+
+/// Somebody who follows what becomes of a chain: the debugger.
+///
+/// The core calls it under no lock; it must not call back into the chain.
+pub(crate) trait Watch: Send + Sync {
+    fn labelled(&self, label: &'static str);
+    fn added(&self, name: &'static str, at: &'static Location<'static>);
+    /// The oldest stage that has not run yet ran, or was passed over.
+    fn ran(&self, state: WatchState);
+    fn waits(&self, on: Option<Arc<dyn Watch>>);
+    fn fired(&self);
+    fn finished(&self);
+    fn id(&self) -> u64;
+}
+
+/// What a watcher is told of a stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct WatchState {
+    /// A value came in, not a failure.
+    pub(crate) value_in: bool,
+    /// A value went out; none if the stage returned an unfired Deferred.
+    pub(crate) value_out: Option<bool>,
+    /// The stage's callback for this side ran.
+    pub(crate) ran: bool,
+}
+
+/// Makes a watcher for each chain that is made, while it is wanted.
+pub(crate) struct Watching {
+    pub(crate) on: AtomicBool,
+    pub(crate) make: OnceLock<fn(&'static Location<'static>) -> Arc<dyn Watch>>,
+}
+
+/// The one switch of the debugger.
+pub(crate) static WATCH: Watching = Watching {
+    on: AtomicBool::new(false),
+    make: OnceLock::new(),
+};
+
+impl Watching {
+    #[inline]
+    pub(crate) fn is_on(&self) -> bool {
+        // ORDERING: a switch, not a message: who sees it late is watched late.
+        self.on.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    #[cold]
+    fn watch(&self, made: &'static Location<'static>) -> Option<Arc<dyn Watch>> {
+        self.make.get().map(|make| make(made))
+    }
+}
+
+impl Meta {
+    #[inline]
+    pub(super) fn new(made: &'static Location<'static>) -> Self {
+        if WATCH.is_on()
+            && let Some(watch) = WATCH.watch(made)
+        {
+            return Meta(AtomicPtr::new(Ext::new(made, Some(watch)).into_word()));
+        }
+        Meta(AtomicPtr::new(std::ptr::from_ref(made).cast_mut().cast()))
+    }
+
+    #[inline]
+    fn word(&self) -> *mut () {
+        // ORDERING: Acquire: the Ext was written before its pointer.
+        self.0.load(Ordering::Acquire)
+    }
+
+    #[inline]
+    pub(super) fn ext(&self) -> Option<&Ext> {
+        let word = self.word();
+        if word.addr() & MORE == 0 {
+            None
+        } else {
+            // SAFETY: a word with its lowest bit set points to an Ext, which
+            // lives as long as the Meta.
+            Some(unsafe { &*word.map_addr(|addr| addr & !MORE).cast::<Ext>() })
+        }
+    }
+
+    #[inline]
+    pub(super) fn watch(&self) -> Option<&Arc<dyn Watch>> {
+        self.ext()?.watch.as_ref()
+    }
+
+    /// Returns the Ext, made now if there is none.
+    ///
+    /// By the owner of the tail, so that no two are made.
+    pub(super) fn extend(&self) -> &Ext {
+        if self.ext().is_none() {
+            let word = Ext::new(self.made(), None).into_word();
+            // ORDERING: Release: see `word`.
+            self.0.store(word, Ordering::Release);
+        }
+        self.ext().expect("it was stored just now")
+    }
+
+    pub(super) fn made(&self) -> &'static Location<'static> {
+        match self.ext() {
+            Some(ext) => ext.made,
+            // SAFETY: a word without the bit is a &'static Location; it was
+            // one when it was stored.
+            None => unsafe { &*self.word().cast::<Location<'static>>() },
+        }
+    }
+
+    pub(super) fn label(&self) -> Option<&'static str> {
+        self.ext().and_then(|ext| *lock(&ext.label))
+    }
+
+    pub(super) fn set_label(&self, label: &'static str) {
+        let ext = self.extend();
+        *lock(&ext.label) = Some(label);
+        if let Some(watch) = &ext.watch {
+            watch.labelled(label);
+        }
+    }
+}
+
+impl Ext {
+    fn new(made: &'static Location<'static>, watch: Option<Arc<dyn Watch>>) -> Box<Self> {
+        Box::new(Ext {
+            made,
+            label: Mutex::new(None),
+            span: UnsafeCell::new(None),
+            appended: UnsafeCell::new(None),
+            watch,
+        })
+    }
+
+    fn into_word(self: Box<Self>) -> *mut () {
+        Box::into_raw(self).cast::<()>().map_addr(|addr| addr | MORE)
+    }
+}
+
+impl Drop for Meta {
+    fn drop(&mut self) {
+        let word = self.word();
+        if word.addr() & MORE != 0 {
+            let ext = word.map_addr(|addr| addr & !MORE).cast::<Ext>();
+            // SAFETY: it came from a Box, and nobody has the Meta any more.
+            let ext = unsafe { Box::from_raw(ext) };
+            if let Some(watch) = &ext.watch {
+                watch.finished();
+            }
+            // A span's drop calls the subscriber.
+            crate::failure::quietly("the end of a span", || drop(ext));
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! The core: one block of memory a chain, its state in one atomic word, its
+//! stages stored in it. The only module with `unsafe`.
+//!
+//! A chain has one producer, [`Head`], which fires it, and one consumer,
+//! [`Tail`], which adds stages and in the end takes or gives up the result.
+//! Any number of [`Handle`]s cancel it and any number of [`PauseGuard`]s hold
+//! it up. All own a counted reference to the [`Block`](block::Block).
+//!
+//! # Invariants
+//!
+//! 1. *References.* A `Ptr` is used only while its user holds, or borrows from
+//!    one who holds, a counted reference. The count stands in the state word.
+//!    Whoever takes it to zero frees the block, and touches it no more.
+//! 2. *One firing.* `FIRED` is set once, by the compare-exchange that also sets
+//!    `RUNNING`. Nobody fires a chain whose `FIRED` is set.
+//! 3. *One runner.* Whoever sets `RUNNING` is the runner until it clears it. It
+//!    alone reads records and moves `read`, and it holds a reference.
+//! 4. *The slot* belongs, by state: unfired, to whoever holds `LOCKED` (it may
+//!    hold the [`CancelSide`](cancel::CancelSide), as `CANCEL_SIDE` says);
+//!    `RUNNING`, to the runner (the value between two stages); `WAITING`, to
+//!    whoever holds `LOCKED` (the [`Wait`](link::Wait)) and to the runner of
+//!    the awaited chain, which ends the wait; fired and none of these, to the
+//!    owner of the `Tail`. `FORWARD`: it holds a [`Forward`](link::Forward)
+//!    and changes no more.
+//! 5. *`LOCKED`* is held for a few instructions, over no allocation and no code
+//!    of the user's. Whoever would end a state in which it may be held (fires,
+//!    delivers) waits until it is clear.
+//! 6. *One writer.* The owner of the `Tail` alone appends records. It stores
+//!    `write` after the record is complete and then, always, performs a
+//!    read-modify-write on the state: either it finds the chain at rest and
+//!    becomes the runner, or it leaves `MORE` set. A runner goes to rest only
+//!    by a compare-exchange on a state without `MORE`, and after it cleared
+//!    `MORE` it reads `write` again. So no record is overlooked.
+//! 7. *Types.* The value in the slot is `Result<T, Failure>` where `T` is the
+//!    input type of the record at `read`, or, if none is left, that of the
+//!    `Tail`. `Head`, `Tail` and records keep this by their type parameters.
+//! 8. *The last record* (`CLOSED`) consumes the value. After it there is none,
+//!    so a chain whose `Tail` is gone never keeps a value.
+//! 9. *Rest* is `FIRED` without `RUNNING`, `WAITING` and pauses. While a chain
+//!    is at rest nobody but the owner of the `Tail` moves it.
+//! 10. *The waker's place* belongs to the owner of the `Tail` while `WAKER` and
+//!     `WAKING` are clear; with `WAKER` to whoever clears it (the runner, which
+//!     sets `WAKING` in the same step when it goes to rest; or the owner of the
+//!     `Tail`); with `WAKING` to that runner.
+//! 11. *Links.* A chain that waits has exactly one deliverer: the chain it
+//!     waits for holds, as its last record, a link with a reference to it. The
+//!     waiting chain in turn holds a reference to the awaited one, to pass a
+//!     cancel on. Delivery ends both. The records of a waiting chain may be
+//!     read by its deliverer's runner: nobody else can start it.
+//! 12. *User code* (stages, cancellers, wakers, drops) runs under no lock, and
+//!     each panic of it is caught where it is called.
+//!
+//! States, as (flags: who may do what next):
+//!
+//! | state | next |
+//! |---|---|
+//! | unfired | the head or a cancel fires; the tail appends |
+//! | `RUNNING` | the runner runs stages, waits, or goes to rest; the tail appends |
+//! | `WAITING` | the deliverer makes it `RUNNING`; the tail appends |
+//! | held: fired, idle, paused | the last unpause makes it `RUNNING`; the tail appends |
+//! | at rest | the owner of the tail takes the value, or appends and runs |
+//! | `FORWARD` | nothing: a middle that let go, of which only handles are left |
+
+mod anchor;
+mod arena;
+mod block;
+mod cancel;
+mod link;
+mod meta;
+mod head;
+#[cfg(all(test, tokio_deferred_loom))]
+mod models;
+mod pause;
+mod record;
+mod pinned;
+mod run;
+mod scope;
+mod shim;
+mod slot;
+mod stage;
+mod state;
+mod tail;
+mod waker;
+
+pub(crate) use anchor::{Anchor, LazyAnchor};
+pub(crate) use cancel::{CancelRequest, Delegate, Handle};
+pub(crate) use head::Head;
+pub(crate) use meta::{WATCH, Watch, WatchState};
+pub(crate) use pause::PauseGuard;
+pub(crate) use pinned::{Control, Driven};
+pub(crate) use stage::{Site, Stage, Step, call, noted};
+pub(crate) use tail::{OnCancel, Tail, give_up, pair, pair_with};

@@ -1,0 +1,89 @@
+//! A future in a shared object, polled in place by whoever has its turn.
+
+use super::cancel::{CancelRequest, Delegate};
+use crate::failure::lock;
+use futures::task::{ArcWake, waker_ref};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+
+/// A future with what controls it, in one allocation: that object is also the
+/// future's waker, and what a cancel is passed to.
+///
+/// The future's lock excludes a second poller; which thread may poll or drop
+/// the future is the controller's business, so nobody ever waits for it.
+pub(crate) struct Driven<F, C>(Arc<Inner<F, C>>);
+
+struct Inner<F, C> {
+    future: Mutex<Option<F>>,
+    control: C,
+}
+
+/// What controls a [`Driven`] future.
+pub(crate) trait Control: Send + Sync + 'static {
+    /// The future's waker was woken.
+    fn woken(&self);
+    /// The Deferred was cancelled; `clear` drops the future.
+    fn cancel(&self, request: CancelRequest, clear: &dyn Fn());
+}
+
+impl<F, C> Clone for Driven<F, C> {
+    fn clone(&self) -> Self {
+        Driven(self.0.clone())
+    }
+}
+
+impl<F, C> Driven<F, C> {
+    pub(crate) fn new(future: F, control: C) -> Self {
+        let future = Mutex::new(Some(future));
+        Driven(Arc::new(Inner { future, control }))
+    }
+
+    pub(crate) fn control(&self) -> &C {
+        &self.0.control
+    }
+
+    /// Drops the future, in place.
+    pub(crate) fn clear(&self) {
+        self.0.clear();
+    }
+}
+
+impl<F: Future + Send + 'static, C: Control> Driven<F, C> {
+    /// Polls the future; pending for ever, once it was dropped.
+    pub(crate) fn poll(&self) -> Poll<F::Output> {
+        let waker = waker_ref(&self.0);
+        let mut guard = lock(&self.0.future);
+        let Some(future) = guard.as_mut() else {
+            return Poll::Pending;
+        };
+        // SAFETY: the future stays where it is until it is dropped: it is
+        // inside an Arc that is private to this module, which never moves its
+        // content out, and `clear` drops it in place.
+        let future = unsafe { Pin::new_unchecked(future) };
+        future.poll(&mut Context::from_waker(&waker))
+    }
+
+    pub(crate) fn delegate(&self) -> Arc<dyn Delegate> {
+        self.0.clone()
+    }
+}
+
+impl<F, C> Inner<F, C> {
+    fn clear(&self) {
+        // Not by `take`, which would move it.
+        *lock(&self.future) = None;
+    }
+}
+
+impl<F: Send + 'static, C: Control> ArcWake for Inner<F, C> {
+    fn wake_by_ref(this: &Arc<Self>) {
+        this.control.woken();
+    }
+}
+
+impl<F: Send + 'static, C: Control> Delegate for Inner<F, C> {
+    fn cancel(&self, request: CancelRequest) {
+        self.control.cancel(request, &|| self.clear());
+    }
+}

@@ -1,0 +1,118 @@
+//! What a chain's memory holds for each stage: a header, then the closure.
+
+use super::block::Ptr;
+use super::link::Link;
+use std::panic::Location;
+
+/// The header of a record. The closure follows it.
+#[repr(C, align(8))]
+pub(super) struct Record {
+    pub(super) kind: &'static Kind,
+    pub(super) payload: Payload,
+}
+
+/// The header's second word, by kind.
+#[derive(Clone, Copy)]
+pub(super) union Payload {
+    /// Stages: the line of the `add_*` call.
+    pub(super) place: &'static Location<'static>,
+    /// Links and fires: the chain that gets the result, with a reference.
+    pub(super) target: Ptr,
+    /// Jumps: where the records go on.
+    pub(super) chunk: *mut super::arena::Chunk,
+    /// Records that need neither.
+    pub(super) nothing: (),
+}
+
+/// What sort of record it is: its size, and how to run it.
+pub(super) struct Kind {
+    /// In bytes, with the header.
+    pub(super) size: usize,
+    /// Runs the record. It was moved out of the chain's way before (`read` is
+    /// past it), and its memory is forgotten afterwards.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the runner of the chain, and the record its next one.
+    pub(super) run: unsafe fn(*mut Record, Ptr) -> Flow,
+    pub(super) sort: Sort,
+}
+
+/// How the chain's own code treats a record without running it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sort {
+    Stage,
+    Link,
+}
+
+/// How a run goes on after a record.
+pub(super) enum Flow {
+    /// To the next record.
+    Next,
+    /// When this chain, whose tail is handed over, is at rest.
+    Wait(Ptr),
+    /// The last record took the value: the run ends.
+    Finished,
+    /// The last record was a link: the value goes to the waiting chain.
+    Deliver(Link),
+    /// The last record fired another chain, whose runner we are now.
+    Fired(Ptr),
+    /// The span of the next stages is another one.
+    Span,
+    /// The next record is in another chunk.
+    Jump(*mut super::arena::Chunk),
+}
+
+/// The bytes in front of the closure.
+pub(super) const HEADER: usize = size_of::<Record>();
+
+/// A closure's place: in the record if it is small, else boxed.
+pub(super) const fn is_inline<S>() -> bool {
+    size_of::<S>() <= 128 && align_of::<S>() <= 8
+}
+
+/// The size of a record with an `S`, rounded up to whole words.
+pub(super) const fn size_with<S>() -> usize {
+    let closure = if is_inline::<S>() {
+        size_of::<S>()
+    } else {
+        size_of::<*mut S>()
+    };
+    HEADER + closure.next_multiple_of(8)
+}
+
+/// Stores the closure behind the header.
+///
+/// # Safety
+///
+/// `record` is followed by `size_with::<S>() - HEADER` free bytes.
+#[inline]
+pub(super) unsafe fn write_closure<S>(record: *mut Record, closure: S) {
+    // SAFETY: the caller says so; a record is aligned to 8 and so is its end.
+    unsafe {
+        let place = record.add(1);
+        if is_inline::<S>() {
+            place.cast::<S>().write(closure);
+        } else {
+            place.cast::<*mut S>().write(Box::into_raw(Box::new(closure)));
+        }
+    }
+}
+
+/// Moves the closure out.
+///
+/// # Safety
+///
+/// `write_closure::<S>` was called on the record, and this is the first call.
+#[inline]
+pub(super) unsafe fn read_closure<S>(record: *mut Record) -> S {
+    // SAFETY: the caller says so.
+    unsafe {
+        let place = record.add(1);
+        if is_inline::<S>() {
+            place.cast::<S>().read()
+        } else {
+            *Box::from_raw(place.cast::<*mut S>().read())
+        }
+    }
+}

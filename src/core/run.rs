@@ -1,0 +1,116 @@
+//! The runner: the loop that takes a result down a chain, and on to the
+//! chains that wait for it, without recursion.
+
+use super::block::Ptr;
+use super::link;
+use super::record::Flow;
+use super::scope::Scope;
+use super::shim::Ordering;
+use super::state::{MORE, REF, RUNNING, State, WAKER, WAKING};
+use crate::failure::quietly;
+
+/// Runs the chain, and whatever its result makes runnable.
+///
+/// # Safety
+///
+/// The caller set `RUNNING` (invariant 3), gives up one reference, and the
+/// slot holds the input of the next record (7), or there is no record.
+pub(super) unsafe fn run(start: Ptr) {
+    let mut chain = start;
+    let mut scope = Scope::new();
+    loop {
+        let block = chain.block();
+        let state = chain.load();
+        if state.is_paused() {
+            scope.leave();
+            if hold(chain, state) {
+                return;
+            }
+            continue;
+        }
+        let record = block.reader.with(|reader| {
+            // SAFETY: we are the runner (3).
+            unsafe { (*reader).read }
+        });
+        // ORDERING: Acquire: what was appended up to here is complete (6). It
+        // comes after the load of `state`, so that a state without MORE, if it
+        // has not changed when we go to rest, means that nothing was appended.
+        if record == block.write.load(Ordering::Acquire) {
+            if state.has(MORE) {
+                // If it fails, the loop looks again.
+                let _ = chain.change(state, state.0 & !MORE);
+                continue;
+            }
+            scope.leave();
+            if rest(chain, state) {
+                return;
+            }
+            continue;
+        }
+        // SAFETY: the record is complete (6), and we are the runner (3): we
+        // move past it and run it, once.
+        let flow = unsafe {
+            let kind = (*record).kind;
+            block.reader.with_mut(|reader| (*reader).read = record.byte_add(kind.size));
+            scope.enter(&block.meta);
+            (kind.run)(record, chain)
+        };
+        match flow {
+            Flow::Next => {}
+            Flow::Span => scope.leave(),
+            Flow::Jump(chunk) => block.reader.with_mut(|reader| {
+                // SAFETY: we are the runner, and this was the jump.
+                unsafe { (*reader).jump(chunk) }
+            }),
+            Flow::Wait(inner) => {
+                scope.leave();
+                // SAFETY: we are the runner, the slot is empty, and the tail
+                // of `inner` was handed over.
+                match unsafe { link::wait(chain, inner) } {
+                    Some(next) => chain = next,
+                    None => return,
+                }
+            }
+            Flow::Finished => {
+                scope.leave();
+                chain.release(1, RUNNING);
+                return;
+            }
+            Flow::Deliver(link) => {
+                scope.leave();
+                // SAFETY: we ran the link, so the slot holds its value.
+                chain = unsafe { link::deliver(chain, link) };
+            }
+            Flow::Fired(next) => {
+                scope.leave();
+                chain.release(1, RUNNING);
+                chain = next;
+            }
+        }
+    }
+}
+
+/// Stops for the pauses that `state` shows, or says that it has changed.
+fn hold(chain: Ptr, state: State) -> bool {
+    // The reference that we give up is not the last: the pause has one.
+    chain.change(state, (state.0 & !RUNNING) - REF).is_ok()
+}
+
+/// Goes to rest from `state`, or says that it has changed. Then the owner of
+/// the tail, whose reference keeps the block, is woken.
+fn rest(chain: Ptr, state: State) -> bool {
+    if !state.has(WAKER) {
+        return hold(chain, state);
+    }
+    let to = (state.0 & !(RUNNING | WAKER)) | WAKING;
+    if chain.change(state, to).is_err() {
+        return false;
+    }
+    let waker = chain.block().waker.with_mut(|waker| {
+        // SAFETY: invariant 10: we cleared WAKER and set WAKING.
+        unsafe { (*waker).assume_init_read() }
+    });
+    chain.release(1, WAKING);
+    quietly("a waker", || waker.wake());
+    true
+}

@@ -1,0 +1,103 @@
+//! Room for one value of any type: in place up to three words, else boxed.
+
+use std::mem::{self, MaybeUninit};
+
+const WORDS: usize = 3;
+
+/// Untyped storage. Whether it holds something, and of which type, is known
+/// from the chain's state alone (invariants 4 and 7).
+#[repr(C)]
+pub(super) struct Slot([MaybeUninit<u64>; WORDS]);
+
+impl Slot {
+    pub(super) const fn empty() -> Self {
+        Slot([MaybeUninit::uninit(); WORDS])
+    }
+
+    const fn fits<V>() -> bool {
+        size_of::<V>() <= size_of::<Slot>() && align_of::<V>() <= align_of::<Slot>()
+    }
+
+    /// Stores `value`. What was there is forgotten, not dropped.
+    #[inline]
+    pub(super) fn put<V>(&mut self, value: V) {
+        let place: *mut Slot = self;
+        if Self::fits::<V>() {
+            // SAFETY: the value fits, and nothing that must be dropped is
+            // overwritten unless the caller moved it out before.
+            unsafe { place.cast::<V>().write(value) }
+        } else {
+            // SAFETY: as above, of a pointer.
+            unsafe { place.cast::<*mut V>().write(Box::into_raw(Box::new(value))) }
+        }
+    }
+
+    /// Moves the value out.
+    ///
+    /// # Safety
+    ///
+    /// The slot holds a `V`, which counts as moved out afterwards.
+    #[inline]
+    pub(super) unsafe fn take<V>(&mut self) -> V {
+        let place: *mut Slot = self;
+        if Self::fits::<V>() {
+            // SAFETY: the caller says so.
+            unsafe { place.cast::<V>().read() }
+        } else {
+            // SAFETY: `put` stored a pointer from `Box::into_raw`.
+            unsafe { *Box::from_raw(place.cast::<*mut V>().read()) }
+        }
+    }
+
+    /// Borrows the value where it lies.
+    ///
+    /// # Safety
+    ///
+    /// The slot holds a `V`.
+    #[inline]
+    pub(super) unsafe fn peek<V>(&mut self) -> &mut V {
+        let place: *mut Slot = self;
+        if Self::fits::<V>() {
+            // SAFETY: the caller says so.
+            unsafe { &mut *place.cast::<V>() }
+        } else {
+            // SAFETY: `put` stored a pointer from `Box::into_raw`.
+            unsafe { &mut **place.cast::<*mut V>() }
+        }
+    }
+
+    /// Moves whatever is in here to `other`, of whatever type it is.
+    #[inline]
+    pub(super) fn move_to(&mut self, other: &mut Slot) {
+        other.0 = mem::replace(&mut self.0, Slot::empty().0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_and_large_and_overaligned_values_come_back() {
+        #[repr(align(64))]
+        #[derive(Debug, PartialEq)]
+        struct Wide([u8; 64]);
+
+        let mut slot = Slot::empty();
+        slot.put(String::from("three words"));
+        let mut other = Slot::empty();
+        slot.move_to(&mut other);
+        // SAFETY: put and moved just before.
+        assert_eq!(unsafe { other.take::<String>() }, "three words");
+        slot.put(Wide([7; 64]));
+        slot.move_to(&mut other);
+        // SAFETY: put and moved just before.
+        unsafe {
+            other.peek::<Wide>().0[0] = 8;
+            assert_eq!(other.take::<Wide>().0[..2], [8, 7]);
+        }
+        slot.put([1_u64; 100]);
+        // SAFETY: put just before.
+        assert_eq!(unsafe { slot.take::<[u64; 100]>() }, [1; 100]);
+    }
+}

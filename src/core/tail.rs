@@ -1,0 +1,370 @@
+//! The consumer's end of a chain.
+
+use super::anchor::Anchor;
+use super::block::{Next, Ptr};
+use super::cancel::{CancelRequest, CancelSide, Canceller, Delegate, Handle, Put, cancel};
+use super::head::{Head, fire_chained};
+use super::pause::PauseGuard;
+use super::record::{Flow, HEADER, Kind, Payload, Record, Sort, read_closure, size_with, write_closure};
+use super::run::run;
+use super::scope;
+use super::stage::{KindOf, Stage};
+use super::state::{CANCEL_SIDE, CLOSED, MORE, REF, RUNNING, State, UNSEEN};
+use super::waker;
+use crate::failure::{Failure, quietly, report};
+use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+/// Makes a chain: who fires it, and who adds to it.
+#[inline]
+pub(crate) fn pair<T>(made: &'static Location<'static>) -> (Head<T>, Tail<T>) {
+    let chain = Ptr::new::<T>(2 * REF, made);
+    (Head::new(chain), Tail::new(chain))
+}
+
+/// What a cancel of an unfired chain asks.
+pub(crate) enum OnCancel<T> {
+    /// This function, once.
+    Once(Box<dyn FnOnce() -> Option<Result<T, Failure>> + Send>),
+    /// This object, each time.
+    Every(Arc<dyn Delegate>),
+}
+
+/// Makes a chain with a canceller.
+pub(crate) fn pair_with<T: Send + 'static>(
+    made: &'static Location<'static>,
+    canceller: OnCancel<T>,
+) -> (Head<T>, Tail<T>) {
+    let chain = Ptr::new::<T>(2 * REF | CANCEL_SIDE, made);
+    let canceller = match canceller {
+        OnCancel::Every(delegate) => Canceller::Every(delegate),
+        OnCancel::Once(f) => Canceller::Once(Box::new(move || {
+            let result = f()?;
+            let put: Put = Box::new(move |slot| slot.put(result));
+            Some(put)
+        })),
+    };
+    let side = Box::new(CancelSide {
+        canceller: Some(canceller),
+        ..CancelSide::default()
+    });
+    chain.block().slot.with_mut(|slot| {
+        // SAFETY: nobody else has the chain yet.
+        unsafe { (*slot).put(side) }
+    });
+    (Head::new(chain), Tail::new(chain))
+}
+
+/// The owner of what a chain ends with: it adds stages, and takes the result
+/// or gives it up. Dropped, it lets the chain go on by itself, and a failure
+/// that nobody handles is reported.
+pub(crate) struct Tail<T> {
+    chain: Ptr,
+    kind: PhantomData<fn() -> T>,
+}
+
+// SAFETY: a Tail moves a T out of the block; the rest of the block is shared
+// by design.
+unsafe impl<T: Send> Send for Tail<T> {}
+// SAFETY: through a shared Tail only the state is used, and never the T.
+unsafe impl<T: Send> Sync for Tail<T> {}
+
+impl<T> Tail<T> {
+    pub(super) fn new(chain: Ptr) -> Self {
+        let kind = PhantomData;
+        Tail { chain, kind }
+    }
+
+    pub(super) fn into_ptr(self) -> Ptr {
+        ManuallyDrop::new(self).chain
+    }
+
+    #[inline]
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.chain.load().is_at_rest()
+    }
+
+    /// Takes the result of a chain at rest, and what is left of the chain if
+    /// somebody else has a part in it.
+    ///
+    /// # Errors
+    ///
+    /// The chain, if it is not at rest.
+    #[inline]
+    pub(crate) fn take(self) -> Result<(Result<T, Failure>, Option<Anchor>), Self> {
+        let state = self.chain.load();
+        if !state.is_at_rest() {
+            return Err(self);
+        }
+        let chain = self.into_ptr();
+        // SAFETY: at rest, and the tail is ours (4, 7, 9).
+        let value = unsafe { take_value::<T>(chain) };
+        // A chain with a label, a span or a watcher keeps them.
+        if state.is_sole() && chain.block().meta.ext().is_none() {
+            // SAFETY: the only reference is ours.
+            unsafe { chain.free() };
+            Ok((value, None))
+        } else {
+            Ok((value, Some(Anchor::new(chain))))
+        }
+    }
+
+    /// Appends a stage. It runs on this thread, now, if the chain is at rest.
+    #[inline]
+    pub(crate) fn add<S: Stage<In = T>>(
+        self,
+        stage: S,
+        place: &'static Location<'static>,
+    ) -> Tail<S::Out> {
+        let chain = self.into_ptr();
+        if let Some(watch) = chain.block().meta.watch() {
+            watch.added(S::name(), place);
+        }
+        // SAFETY: the tail is ours; the kind is that of an S, whose input type
+        // is the tail's (6, 7).
+        unsafe {
+            scope::append_change(chain);
+            append(chain, KindOf::<S>::KIND, Payload { place }, |record| {
+                write_closure(record, stage);
+            });
+            if appended(chain, 0, true) {
+                run(chain);
+            }
+        }
+        Tail::new(chain)
+    }
+
+    /// Ends the chain with `f`, which takes the result.
+    pub(crate) fn finish<F>(self, f: F)
+    where
+        F: FnOnce(Result<T, Failure>) + Send + 'static,
+        T: Send + 'static,
+    {
+        let chain = self.into_ptr();
+        // SAFETY: as in `add`; `Last` takes the value, and nothing follows (8).
+        unsafe {
+            append(chain, Last::<T, F>::KIND, Payload { nothing: () }, |record| {
+                write_closure(record, f);
+            });
+            waker::forget(chain);
+            if appended(chain, CLOSED, false) {
+                run(chain);
+            }
+        }
+    }
+
+    /// Ends the chain by firing `head` with the result.
+    pub(crate) fn fire_into(self, head: Head<T>) {
+        let target = head.into_ptr();
+        let kind: &'static Kind = &Kind {
+            size: HEADER,
+            run: fire_target::<T>,
+            sort: Sort::Stage,
+        };
+        // SAFETY: the tail is ours.
+        unsafe {
+            if let Some(chain) = append_last(self.into_ptr(), kind, Payload { target }, 0, false) {
+                run(chain);
+            }
+        }
+    }
+
+    /// Whether the chain is at rest; if not, the task is woken when it is.
+    #[inline]
+    pub(crate) fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        waker::poll_rest(self.chain, cx)
+    }
+
+    pub(crate) fn pause(&self) -> PauseGuard {
+        PauseGuard::new(self.chain)
+    }
+
+    pub(crate) fn handle(&self) -> Handle {
+        Handle(self.chain.retain())
+    }
+
+    pub(crate) fn is_of(&self, handle: &Handle) -> bool {
+        handle.0 == self.chain
+    }
+
+    pub(crate) fn cancel(&self, request: CancelRequest) {
+        cancel(self.chain, request);
+    }
+
+    pub(crate) fn set_label(&mut self, label: &'static str) {
+        self.chain.block().meta.set_label(label);
+    }
+
+    pub(crate) fn label(&self) -> Option<&'static str> {
+        self.chain.block().meta.label()
+    }
+
+    pub(crate) fn made(&self) -> &'static Location<'static> {
+        self.chain.block().meta.made()
+    }
+}
+
+impl<T> Drop for Tail<T> {
+    fn drop(&mut self) {
+        let chain = self.chain;
+        let meta = &chain.block().meta;
+        if chain.load().is_at_rest() {
+            // SAFETY: at rest, and the tail is ours (4, 7, 9).
+            let value = unsafe { take_value::<T>(chain) };
+            give_up(value, || (meta.made(), meta.label()));
+            chain.release(1, 0);
+            return;
+        }
+        let kind: &'static Kind = &Kind {
+            size: HEADER,
+            run: drop_value::<T>,
+            sort: Sort::Stage,
+        };
+        // It only matters while the chain is unfired, and then it is exact.
+        let flags = if chain.is_untouched() { UNSEEN } else { 0 };
+        let payload = Payload { nothing: () };
+        // SAFETY: the tail is ours, and its value is a T (7).
+        unsafe {
+            if let Some(chain) = append_last(chain, kind, payload, flags, false) {
+                run(chain);
+            }
+        }
+    }
+}
+
+/// # Safety
+///
+/// The caller may take the value of the slot, and it is a `Result<T, Failure>`.
+#[inline]
+unsafe fn take_value<T>(chain: Ptr) -> Result<T, Failure> {
+    // SAFETY: the caller says so.
+    chain.block().slot.with_mut(|slot| unsafe { (*slot).take() })
+}
+
+/// Writes a record and makes it known; `appended` or `close` must follow.
+///
+/// # Safety
+///
+/// By the owner of the tail (6). `closure` writes what `kind` says into the
+/// record.
+#[inline]
+pub(super) unsafe fn append(
+    chain: Ptr,
+    kind: &'static Kind,
+    payload: Payload,
+    closure: impl FnOnce(*mut Record),
+) {
+    let block = chain.block();
+    // SAFETY: the caller says so; the reserved memory has the kind's size.
+    unsafe {
+        let record = block.reserve(kind.size);
+        record.write(Record { kind, payload });
+        closure(record);
+        block.publish(record, kind.size);
+    }
+}
+
+/// The read-modify-write after an append (6): sets `flags`, and says whether
+/// the chain was at rest and is ours to run. The reference of the tail is kept
+/// if `keep`; else it goes to the run, or is given up.
+#[inline]
+fn appended(chain: Ptr, flags: u64, keep: bool) -> bool {
+    let (state, _) = chain.update(|s| {
+        Next::To(match (s.is_at_rest(), keep) {
+            (true, true) => State(s.0 | RUNNING | flags).with_ref().0,
+            (true, false) => s.0 | RUNNING | flags,
+            (false, true) => s.0 | MORE | flags,
+            // Not the last: who will make it run, or has it held up, has one.
+            (false, false) => (s.0 | MORE | flags) - REF,
+        })
+    });
+    state.is_at_rest()
+}
+
+/// Appends the last record, without allocating, and returns the chain if it is
+/// ours to run. The reference of the tail is kept if `keep`.
+///
+/// # Safety
+///
+/// The caller owns the tail, and gives it up. The kind's size is `HEADER`.
+pub(super) unsafe fn append_last(
+    chain: Ptr,
+    kind: &'static Kind,
+    payload: Payload,
+    flags: u64,
+    keep: bool,
+) -> Option<Ptr> {
+    let block = chain.block();
+    let record = block.reserved();
+    // SAFETY: the reserve is free, and is used once: nothing follows.
+    unsafe { record.write(Record { kind, payload }) };
+    block.publish(record, HEADER);
+    waker::forget(chain);
+    appended(chain, CLOSED | flags, keep).then_some(chain)
+}
+
+struct Last<T, F>(PhantomData<fn(T)>, F);
+
+impl<T: Send + 'static, F: FnOnce(Result<T, Failure>) + Send + 'static> Last<T, F> {
+    const KIND: &'static Kind = &Kind {
+        size: size_with::<F>(),
+        run: run_last::<T, F>,
+        sort: Sort::Stage,
+    };
+}
+
+/// # Safety
+///
+/// As for [`Kind::run`]; the record holds an `F`.
+unsafe fn run_last<T, F: FnOnce(Result<T, Failure>)>(record: *mut Record, chain: Ptr) -> Flow {
+    // SAFETY: the caller says so, and is the runner (3, 4, 7).
+    let (f, value) = unsafe { (read_closure::<F>(record), take_value::<T>(chain)) };
+    quietly("the end of a chain", || f(value));
+    Flow::Finished
+}
+
+/// # Safety
+///
+/// As for [`Kind::run`].
+unsafe fn drop_value<T>(_: *mut Record, chain: Ptr) -> Flow {
+    let block = chain.block();
+    // SAFETY: the caller is the runner, and the value is a T (3, 4, 7).
+    let value = unsafe { take_value::<T>(chain) };
+    give_up(value, || (block.meta.made(), block.meta.label()));
+    Flow::Finished
+}
+
+/// Drops a result that nobody will take; a failure is reported, the panic of a
+/// value's drop as well.
+#[inline]
+pub(crate) fn give_up<T>(
+    value: Result<T, Failure>,
+    whose: impl Fn() -> (&'static Location<'static>, Option<&'static str>),
+) {
+    let failure = match value {
+        Ok(value) => match catch_unwind(AssertUnwindSafe(|| drop(value))) {
+            Ok(()) => return,
+            Err(payload) => Failure::panicked(payload, whose().0),
+        },
+        Err(failure) => failure,
+    };
+    let (made, label) = whose();
+    report(failure, made, label);
+}
+
+/// # Safety
+///
+/// As for [`Kind::run`]; the payload is a `Head<T>`.
+unsafe fn fire_target<T>(record: *mut Record, chain: Ptr) -> Flow {
+    // SAFETY: the caller says so, and is the runner (3, 4, 7).
+    unsafe {
+        let value = take_value::<T>(chain);
+        match fire_chained::<T>((*record).payload.target, value) {
+            Some(next) => Flow::Fired(next),
+            None => Flow::Finished,
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! The errors that this library makes.
+
+use super::BoxError;
+use std::fmt;
+use std::panic::Location;
+use std::time::Duration;
+
+/// The operation was cancelled: Twisted's `CancelledError`.
+///
+/// The reason that was given to `cancel_with`, if any, is its `source()`.
+#[derive(Debug, Default, thiserror::Error)]
+#[error("cancelled")]
+pub struct Cancelled {
+    /// Why, where the caller of `cancel_with` said so.
+    #[source]
+    pub reason: Option<BoxError>,
+}
+
+/// The result did not come in time: Twisted's `TimeoutError`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("timed out after {after:?}")]
+pub struct TimedOut {
+    /// The time that was allowed.
+    pub after: Duration,
+}
+
+/// The [`Resolver`](crate::Resolver) was dropped before it fired, so no result
+/// can come any more.
+///
+/// The message names the line where the pair was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the resolver of the Deferred made at {}:{} was dropped unfired", .made.file(), .made.line())]
+#[non_exhaustive]
+pub struct ResolverDropped {
+    /// Where the pair was made.
+    pub made: &'static Location<'static>,
+}
+
+impl ResolverDropped {
+    pub(crate) fn new(made: &'static Location<'static>) -> Self {
+        ResolverDropped { made }
+    }
+}
+
+/// Something had to wait on a Tokio runtime, and none was given, current or
+/// set as the default.
+///
+/// [`set_default_runtime`](crate::set_default_runtime) sets one for callbacks
+/// that run on threads of other libraries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no Tokio runtime to run on, or no timer in it")]
+#[non_exhaustive]
+pub struct NoRuntime;
+
+impl NoRuntime {
+    pub(crate) fn new() -> Self {
+        NoRuntime
+    }
+}
+
+/// The result was taken by an `.await` through `&mut` before this stage was
+/// added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the result was already taken by an await")]
+#[non_exhaustive]
+pub struct AlreadyTaken;
+
+impl AlreadyTaken {
+    pub(crate) fn new() -> Self {
+        AlreadyTaken
+    }
+}
+
+/// A `get` came while as many waited as the queue's backlog allows: Twisted's
+/// `QueueUnderflow`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the queue's backlog of waiting gets is full")]
+#[non_exhaustive]
+pub struct QueueUnderflow;
+
+impl QueueUnderflow {
+    pub(crate) fn new() -> Self {
+        QueueUnderflow
+    }
+}
+
+/// A `put` came while the queue was full: Twisted's `QueueOverflow`. It holds
+/// the value that was refused.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct QueueOverflow<T>(pub T);
+
+impl<T> QueueOverflow<T> {
+    /// Returns the value that was refused.
+    pub fn into_inner(self) -> T {
+        self.0
+    }
+}
+
+impl<T> fmt::Debug for QueueOverflow<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("QueueOverflow").finish_non_exhaustive()
+    }
+}
+
+impl<T> fmt::Display for QueueOverflow<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the queue is full")
+    }
+}
+
+impl<T> std::error::Error for QueueOverflow<T> {}
+
+/// A lock was asked for while the same object already waited for it: Twisted's
+/// `AlreadyTryingToLockError`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("already trying to lock")]
+#[non_exhaustive]
+pub struct AlreadyLocking;
+
+impl AlreadyLocking {
+    pub(crate) fn new() -> Self {
+        AlreadyLocking
+    }
+}

@@ -1,0 +1,49 @@
+//! What went wrong: the failure that travels down a chain, the errors this
+//! library makes, and the report of a failure that nobody handled.
+//!
+//! Nothing here knows of chains. Invariants:
+//!
+//! 1. A [`Failure`] is immutable but for its trace and a panic's payload; its
+//!    clones share both, so a failure keeps its identity wherever it goes.
+//! 2. Neither lock (trace, payload) is held while code of the user runs.
+//! 3. A failure that leaves for plain error code (as a [`DeferredError`] or a
+//!    [`BoxError`]) and comes back is the same failure, not a wrapper of it.
+
+mod deferred_error;
+mod errors;
+mod group;
+mod or_fail;
+mod panic;
+mod trace;
+mod trapped;
+mod unhandled;
+mod value;
+
+pub use deferred_error::DeferredError;
+pub use errors::{
+    AlreadyLocking, AlreadyTaken, Cancelled, NoRuntime, QueueOverflow, QueueUnderflow,
+    ResolverDropped, TimedOut,
+};
+pub use group::{FailureGroup, FirstError};
+pub use or_fail::OrFail;
+pub use panic::PanicError;
+pub use trace::{Place, PlaceKind, Trace};
+pub use trapped::Trapped;
+pub use unhandled::{Unhandled, set_unhandled_hook};
+pub(crate) use unhandled::{Capture, report};
+pub use value::Failure;
+pub(crate) use panic::{discard, quietly};
+
+use std::error::Error;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Any error, boxed: what the functions that make a [`Failure`] accept.
+pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
+
+/// Locks `mutex`, whether or not a thread panicked while it held it.
+///
+/// No lock of this crate is held across code that can leave its data half
+/// changed, so a poisoned lock says nothing.
+pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,244 @@
+//! The path that a failure took.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::panic::Location;
+
+/// How many places a trace keeps from its start.
+const HEAD: usize = 8;
+/// How many places a trace keeps from its end.
+const TAIL: usize = 24;
+
+/// The path that a [`Failure`](crate::Failure) took, oldest place first.
+///
+/// A trace keeps the first 8 and the last 24 places; how many were left out
+/// between them is [`skipped`](Trace::skipped). `Display` prints a line a
+/// place.
+///
+/// # Examples
+///
+/// ```
+/// use tokio_deferred::{Deferred, Failure, PlaceKind, testing};
+///
+/// let d = Deferred::succeed("seven").add_callback(|s| Ok(s.parse::<i32>()?));
+/// let trace = testing::failure_of(d).trace();
+/// let kinds: Vec<_> = trace.places().map(|place| place.kind()).collect();
+/// assert_eq!(kinds, [PlaceKind::Raised, PlaceKind::Left]);
+/// assert!(trace.places().all(|place| place.at().file() == file!()));
+/// ```
+#[derive(Clone)]
+pub struct Trace {
+    raised: Place,
+    // The one place that most failures have besides, kept without allocating.
+    second: Option<Place>,
+    head: Vec<Place>,
+    tail: VecDeque<Place>,
+    skipped: u64,
+}
+
+/// What happened to a failure at a [`Place`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PlaceKind {
+    /// It was made: the line of the `?`, of `Failure::new`, or of the call
+    /// (`errback`, `cancel`, ..) that made it.
+    Raised,
+    /// It left a callback, errback or other stage; the place is the `add_*`
+    /// call.
+    Left,
+    /// It crossed an `.await`; the place is where the awaited Deferred was
+    /// made.
+    Awaited,
+}
+
+/// One step on a failure's path.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    kind: PlaceKind,
+    at: &'static Location<'static>,
+    name: Option<&'static str>,
+    made: Option<&'static Location<'static>>,
+    label: Option<&'static str>,
+}
+
+impl Place {
+    pub(crate) fn raised(at: &'static Location<'static>) -> Self {
+        Place {
+            kind: PlaceKind::Raised,
+            at,
+            name: None,
+            made: None,
+            label: None,
+        }
+    }
+
+    pub(crate) fn left(
+        at: &'static Location<'static>,
+        name: &'static str,
+        made: &'static Location<'static>,
+        label: Option<&'static str>,
+    ) -> Self {
+        Place {
+            kind: PlaceKind::Left,
+            at,
+            name: Some(name),
+            made: Some(made),
+            label,
+        }
+    }
+
+    pub(crate) fn awaited(
+        made: &'static Location<'static>,
+        label: Option<&'static str>,
+    ) -> Self {
+        Place {
+            kind: PlaceKind::Awaited,
+            at: made,
+            name: None,
+            made: None,
+            label,
+        }
+    }
+
+    /// Returns what happened here.
+    pub fn kind(&self) -> PlaceKind {
+        self.kind
+    }
+
+    /// Returns the file and line; [`PlaceKind`] says of what.
+    pub fn at(&self) -> &'static Location<'static> {
+        self.at
+    }
+
+    /// Returns the callback's name, as `std::any::type_name` gives it, where a
+    /// callback was left.
+    pub fn name(&self) -> Option<&'static str> {
+        self.name
+    }
+
+    /// Returns where the Deferred whose callback was left had been made.
+    pub fn made(&self) -> Option<&'static Location<'static>> {
+        self.made
+    }
+
+    /// Returns the label of the Deferred, if it had one.
+    pub fn label(&self) -> Option<&'static str> {
+        self.label
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match self.kind {
+            PlaceKind::Raised => "raised at",
+            PlaceKind::Left => "left the callback added at",
+            PlaceKind::Awaited => "crossed the .await of the Deferred made at",
+        };
+        write!(f, "{what} {}:{}", self.at.file(), self.at.line())?;
+        if let Some(name) = self.name {
+            write!(f, ", {name}")?;
+        }
+        if let Some(made) = self.made {
+            write!(f, ", of the Deferred made at {}:{}", made.file(), made.line())?;
+        }
+        if let Some(label) = self.label {
+            write!(f, " ({label})")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Trace {
+    pub(super) fn new(at: &'static Location<'static>) -> Self {
+        Trace {
+            raised: Place::raised(at),
+            second: None,
+            head: Vec::new(),
+            tail: VecDeque::new(),
+            skipped: 0,
+        }
+    }
+
+    pub(super) fn push(&mut self, place: Place) {
+        if self.second.is_none() {
+            self.second = Some(place);
+        } else if self.head.len() < HEAD - 2 {
+            self.head.push(place);
+        } else {
+            if self.tail.len() == TAIL {
+                self.tail.pop_front();
+                // A u64 of places cannot be reached by counting.
+                self.skipped += 1;
+            }
+            self.tail.push_back(place);
+        }
+    }
+
+    /// Returns the places that were kept, oldest first: at most 8 from the
+    /// start and 24 from the end.
+    pub fn places(&self) -> impl Iterator<Item = &Place> {
+        std::iter::once(&self.raised)
+            .chain(&self.second)
+            .chain(&self.head)
+            .chain(&self.tail)
+    }
+
+    /// Returns how many places were left out between the first and the last.
+    pub fn skipped(&self) -> u64 {
+        self.skipped
+    }
+
+    /// Returns where the failure was raised: the first place.
+    pub fn raised_at(&self) -> &'static Location<'static> {
+        self.raised.at
+    }
+}
+
+impl fmt::Display for Trace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let gap = if self.skipped > 0 { HEAD } else { usize::MAX };
+        for (n, place) in self.places().enumerate() {
+            if n > 0 {
+                writeln!(f)?;
+            }
+            if n == gap {
+                writeln!(f, "  .. {} places left out ..", self.skipped)?;
+            }
+            write!(f, "  {place}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Trace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.places()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_eight_and_last_twenty_four_are_kept() {
+        let here = Location::caller();
+        let mut trace = Trace::new(here);
+        for _ in 0..HEAD + TAIL - 1 {
+            trace.push(Place::awaited(here, None));
+        }
+        assert_eq!((trace.places().count(), trace.skipped()), (32, 0));
+        trace.push(Place::awaited(here, Some("newest")));
+        assert_eq!((trace.places().count(), trace.skipped()), (32, 1));
+        assert_eq!(trace.places().next(), Some(&Place::raised(here)));
+        assert_eq!(trace.places().last().and_then(Place::label), Some("newest"));
+        let text = trace.to_string();
+        assert!(text.lines().nth(HEAD).is_some_and(|l| l.contains("1 places left out")), "{text}");
+    }
+}

@@ -1,0 +1,287 @@
+//! The failure itself.
+
+use super::panic::PanicError;
+use super::trace::{Place, Trace};
+use super::{BoxError, Cancelled, DeferredError, ResolverDropped, TimedOut, Trapped, lock};
+use std::any::Any;
+use std::error::Error;
+use std::fmt;
+use std::ops::Deref;
+use std::panic::Location;
+use std::sync::{Arc, Mutex};
+
+/// An error on its way down a chain of callbacks: Twisted's `Failure`.
+///
+/// It holds any `std::error::Error`, is cheap to clone (clones are the same
+/// failure), derefs to the error, and remembers where it was raised and which
+/// way it took: `Debug` prints that [`Trace`].
+///
+/// `?` makes one from any error, at the line of the `?`. `Failure` itself is
+/// not an [`Error`], or that conversion could not exist; where an `Error` is
+/// wanted, [`DeferredError`] is the same failure as one.
+///
+/// [`is`](Failure::is), [`check`](Failure::check) and
+/// [`trap`](Failure::trap) look at the error and then along its `source()`s,
+/// so an error wrapped by `anyhow` or a `thiserror` enum is found as well.
+///
+/// # Examples
+///
+/// ```
+/// use std::num::ParseIntError;
+/// use tokio_deferred::{Deferred, testing};
+///
+/// let d = Deferred::succeed("seven")
+///     .add_callback(|s| Ok(s.parse::<i32>()?))
+///     .add_errback(|failure| {
+///         let error = failure.trap::<ParseIntError>()?; // other errors go on
+///         assert_eq!(error.to_string(), "invalid digit found in string");
+///         Ok(7)
+///     });
+/// assert_eq!(testing::success_of(d), 7);
+/// ```
+#[derive(Clone)]
+pub struct Failure {
+    inner: Arc<Inner<dyn Error + Send + Sync>>,
+}
+
+struct Inner<E: ?Sized> {
+    trace: Mutex<Trace>,
+    // A cancellation that was asked for by dropping: nobody wants its report.
+    quiet: bool,
+    error: E,
+}
+
+/// An error that arrived boxed; looked through wherever the error is shown.
+struct Boxed(BoxError);
+
+impl fmt::Debug for Boxed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Display for Boxed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl Error for Boxed {}
+
+impl Failure {
+    /// Makes a failure of `error`, raised at the caller's line.
+    ///
+    /// An error that carries a failure already (a [`DeferredError`], boxed or
+    /// not) gives that failure back instead of wrapping it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tokio_deferred::Failure;
+    ///
+    /// let failure = Failure::new("out of paper");
+    /// assert_eq!(failure.to_string(), "out of paper");
+    /// assert_eq!(failure.trace().raised_at().file(), file!());
+    /// ```
+    #[track_caller]
+    pub fn new(error: impl Into<BoxError>) -> Self {
+        Failure::from_box(error.into(), Location::caller())
+    }
+
+    pub(crate) fn from_box(error: BoxError, at: &'static Location<'static>) -> Self {
+        match error.downcast::<DeferredError>() {
+            Ok(carrier) => carrier.into_failure(),
+            Err(error) => {
+                // A failure that was wrapped on its way (by a context, say)
+                // keeps the path it had.
+                let trace = carried(&*error).map(Failure::trace);
+                Failure::build(Boxed(error), trace.unwrap_or_else(|| Trace::new(at)), false)
+            }
+        }
+    }
+
+    pub(crate) fn from_error<E>(error: E, at: &'static Location<'static>) -> Self
+    where
+        E: Error + Send + Sync + 'static,
+    {
+        let mut error = Some(error);
+        let any: &mut dyn Any = &mut error;
+        if let Some(carrier) = any.downcast_mut::<Option<DeferredError>>().and_then(Option::take) {
+            return carrier.into_failure();
+        }
+        let error = error.expect("only a DeferredError is taken out");
+        let trace = error.source().and_then(carried).map(Failure::trace);
+        Failure::build(error, trace.unwrap_or_else(|| Trace::new(at)), false)
+    }
+
+    pub(crate) fn cancelled(
+        reason: Option<BoxError>,
+        quiet: bool,
+        at: &'static Location<'static>,
+    ) -> Self {
+        Failure::build(Cancelled { reason }, Trace::new(at), quiet)
+    }
+
+    pub(crate) fn panicked(payload: Box<dyn Any + Send>, at: &'static Location<'static>) -> Self {
+        Failure::build(PanicError::new(payload), Trace::new(at), false)
+    }
+
+    fn build<E: Error + Send + Sync + 'static>(error: E, trace: Trace, quiet: bool) -> Self {
+        let trace = Mutex::new(trace);
+        let inner = Arc::new(Inner { trace, quiet, error });
+        Failure { inner }
+    }
+
+    /// Returns the error.
+    pub fn error(&self) -> &(dyn Error + Send + Sync + 'static) {
+        let error = &self.inner.error;
+        match error.downcast_ref::<Boxed>() {
+            Some(boxed) => &*boxed.0,
+            None => error,
+        }
+    }
+
+    /// Returns whether the error, or one of its sources, is an `E`.
+    pub fn is<E: Error + 'static>(&self) -> bool {
+        self.check::<E>().is_some()
+    }
+
+    /// Returns the error, or the first of its sources, that is an `E`:
+    /// Twisted's `Failure.check`.
+    pub fn check<E: Error + 'static>(&self) -> Option<&E> {
+        let mut next: Option<&(dyn Error + 'static)> = Some(self.error());
+        while let Some(error) = next {
+            if let Some(found) = error.downcast_ref::<E>() {
+                return Some(found);
+            }
+            next = error.source();
+        }
+        None
+    }
+
+    /// Returns the `E` that [`check`](Failure::check) finds, or this failure
+    /// as the error, so that `?` sends it on: Twisted's `Failure.trap`.
+    ///
+    /// # Errors
+    ///
+    /// This failure, unchanged, if neither the error nor a source is an `E`.
+    pub fn trap<E: Error + 'static>(self) -> Result<Trapped<E>, Failure> {
+        Trapped::new(self)
+    }
+
+    /// Returns whether this is a [`Cancelled`].
+    pub fn is_cancelled(&self) -> bool {
+        self.is::<Cancelled>()
+    }
+
+    /// Returns whether this is a [`TimedOut`].
+    pub fn is_timed_out(&self) -> bool {
+        self.is::<TimedOut>()
+    }
+
+    /// Returns whether this is a panic that was caught in a callback, a
+    /// canceller, a coroutine, a thread or a task.
+    pub fn is_panic(&self) -> bool {
+        self.is::<PanicError>()
+    }
+
+    /// Returns whether this is a [`ResolverDropped`].
+    pub fn is_resolver_dropped(&self) -> bool {
+        self.is::<ResolverDropped>()
+    }
+
+    /// Returns the payload of the panic, to resume it elsewhere.
+    ///
+    /// There is one payload, and the first asker among the clones gets it.
+    ///
+    /// # Errors
+    ///
+    /// This failure, if it is no panic or the payload was taken before.
+    pub fn into_panic(self) -> Result<Box<dyn Any + Send>, Failure> {
+        let payload = self.check::<PanicError>().and_then(PanicError::take);
+        payload.ok_or(self)
+    }
+
+    /// Returns the path this failure took up to now.
+    pub fn trace(&self) -> Trace {
+        lock(&self.inner.trace).clone()
+    }
+
+    pub(crate) fn note(&mut self, place: Place) {
+        // The usual failure has one owner, and then no lock is needed.
+        match Arc::get_mut(&mut self.inner) {
+            Some(inner) => inner
+                .trace
+                .get_mut()
+                .unwrap_or_else(|poisoned| poisoned.into_inner())
+                .push(place),
+            None => lock(&self.inner.trace).push(place),
+        }
+    }
+
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.inner.quiet
+    }
+
+    /// Whether the two are clones of one failure.
+    pub(crate) fn same(&self, other: &Failure) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+}
+
+/// The failure that `error` or a source of it carries.
+fn carried<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Failure> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(carrier) = error.downcast_ref::<DeferredError>() {
+            return Some(carrier.failure());
+        }
+        next = error.source();
+    }
+    None
+}
+
+impl<E: Error + Send + Sync + 'static> From<E> for Failure {
+    #[track_caller]
+    fn from(error: E) -> Self {
+        Failure::from_error(error, Location::caller())
+    }
+}
+
+impl From<Failure> for BoxError {
+    fn from(failure: Failure) -> Self {
+        Box::new(DeferredError::from(failure))
+    }
+}
+
+impl Deref for Failure {
+    type Target = dyn Error + Send + Sync + 'static;
+
+    fn deref(&self) -> &Self::Target {
+        self.error()
+    }
+}
+
+impl AsRef<dyn Error + Send + Sync + 'static> for Failure {
+    fn as_ref(&self) -> &(dyn Error + Send + Sync + 'static) {
+        self.error()
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self.error(), f)
+    }
+}
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Failure: {}", self.error())?;
+        let mut source = self.error().source();
+        while let Some(error) = source {
+            write!(f, "\n  caused by: {error}")?;
+            source = error.source();
+        }
+        write!(f, "\n{}", self.trace())
+    }
+}

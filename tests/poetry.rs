@@ -1,0 +1,249 @@
+//! Runs the poetry example as a user would, against servers written in Python.
+
+#![cfg(not(miri))]
+
+use std::collections::HashMap;
+use std::env;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+
+const STYLES: [&str; 3] = ["chain", "async", "mixed"];
+
+const TYGER: &str = "Tyger Tyger, burning bright,\nIn the forests of the night;\n";
+const TYGER_BYRONIFIED: &str = "Tyger Tyger, burning bright,—\nIn the forests of the night;—\n";
+
+/// The Python process; it ends with its standard input.
+struct Servers {
+    process: Child,
+    addresses: HashMap<String, String>,
+}
+
+impl Servers {
+    fn start() -> Self {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/poetry/servers.py");
+        let mut process = Command::new("python3")
+            .arg(script)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("this test needs python3");
+        let announcements = BufReader::new(process.stdout.take().expect("piped above"));
+        let addresses = announcements
+            .lines()
+            .map(|line| line.expect("the servers speak UTF-8"))
+            .take_while(|line| line != "ready 0")
+            .map(|line| {
+                let (kind, port) = line.split_once(' ').expect("a kind and a port");
+                (kind.to_owned(), format!("127.0.0.1:{port}"))
+            })
+            .collect();
+        Self { process, addresses }
+    }
+
+    fn address(&self, kind: &str) -> &str {
+        &self.addresses[kind]
+    }
+
+    /// Runs the example in every style, checks that the output does not depend
+    /// on the style, and returns it.
+    fn fetch(&self, engine: &str, kinds: &[&str]) -> Run {
+        let servers = kinds.iter().map(|kind| self.address(kind));
+        let mut runs = STYLES.map(|style| {
+            Run::of(
+                poetry()
+                    .args(["--engine", engine, "--style", style])
+                    .args(servers.clone()),
+            )
+        });
+        assert_eq!(runs[0], runs[1], "async differs from chain");
+        assert_eq!(runs[0], runs[2], "mixed differs from chain");
+        std::mem::take(&mut runs[0])
+    }
+}
+
+impl Drop for Servers {
+    fn drop(&mut self) {
+        drop(self.process.stdin.take());
+        // A failure to wait has nothing to add to the test's own verdict.
+        let _ = self.process.wait();
+    }
+}
+
+#[derive(Debug, Default, PartialEq)]
+struct Run {
+    status: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+impl Run {
+    fn of(command: &mut Command) -> Self {
+        let Output {
+            status,
+            stdout,
+            stderr,
+        } = command.output().expect("the example starts");
+        Self {
+            status: status.code(),
+            stdout: String::from_utf8(stdout).expect("the output is UTF-8"),
+            stderr: String::from_utf8(stderr).expect("the messages are UTF-8"),
+        }
+    }
+
+    #[track_caller]
+    fn assert_stderr_is_of(&self, beginnings: &[String]) {
+        let lines: Vec<_> = self.stderr.lines().collect();
+        assert_eq!(lines.len(), beginnings.len(), "{}", self.stderr);
+        for (line, beginning) in lines.iter().zip(beginnings) {
+            assert!(line.starts_with(beginning), "{line:?} is not {beginning:?}");
+        }
+    }
+}
+
+/// The example's binary, which `cargo test` builds beside the tests.
+fn poetry() -> Command {
+    let mut path: PathBuf = env::current_exe().expect("the test has a path");
+    path.pop();
+    path.pop();
+    path.push("examples");
+    path.push(format!("poetry{}", env::consts::EXE_SUFFIX));
+    assert!(
+        path.exists(),
+        "{} is missing: `cargo test` builds it, `cargo test --test poetry` needs \
+         `cargo build --example poetry` first",
+        path.display()
+    );
+    Command::new(path)
+}
+
+fn failed(server: &str) -> String {
+    format!("poetry: download failed: {server}: ")
+}
+
+fn as_it_came(server: &str) -> String {
+    format!("poetry: {server}: the poem stays as it came: ")
+}
+
+#[test]
+fn slow_early_and_empty_servers_give_what_they_sent() {
+    let run = Servers::start().fetch("byron", &["slow", "early", "empty"]);
+
+    let cut = "Tyger Tyger, burning bright,—\nIn the fores—\n";
+    assert_eq!(run.stdout, format!("{TYGER_BYRONIFIED}\n{cut}\n\n\n"));
+    assert_eq!(run.stderr, "");
+    assert_eq!(run.status, Some(0));
+}
+
+#[test]
+fn bytes_that_are_not_utf8_are_replaced() {
+    let run = Servers::start().fetch("byron", &["latin1"]);
+
+    assert_eq!(
+        run.stdout,
+        "Demain, d\u{fffd}s l'aube,—\n\u{fffd} l'heure—\n\n"
+    );
+    assert_eq!(run.stderr, "");
+    assert_eq!(run.status, Some(0));
+}
+
+#[test]
+fn refused_and_reset_connections_are_failures_and_the_rest_is_printed() {
+    let servers = Servers::start();
+    let run = servers.fetch("byron", &["refusing", "slow", "reset"]);
+
+    assert_eq!(run.stdout, format!("{TYGER_BYRONIFIED}\n"));
+    run.assert_stderr_is_of(&[
+        failed(servers.address("refusing")),
+        failed(servers.address("reset")),
+    ]);
+    assert_eq!(run.status, Some(1));
+}
+
+#[test]
+fn all_servers_are_asked_at_once() {
+    let run = Servers::start().fetch("byron", &["meet_a", "meet_b"]);
+
+    assert_eq!(
+        run.stdout,
+        format!("{TYGER_BYRONIFIED}\n{TYGER_BYRONIFIED}\n")
+    );
+    assert_eq!(run.stderr, "");
+    assert_eq!(run.status, Some(0));
+}
+
+#[test]
+fn gibberish_counts_as_a_failed_download() {
+    let servers = Servers::start();
+    let run = servers.fetch("gibberish", &["slow", "latin1"]);
+
+    assert_eq!(run.stdout, "");
+    run.assert_stderr_is_of(&[
+        failed(servers.address("slow")),
+        failed(servers.address("latin1")),
+    ]);
+    assert_eq!(run.status, Some(1));
+}
+
+#[test]
+fn any_other_error_of_the_engine_keeps_the_poem() {
+    let servers = Servers::start();
+    let run = servers.fetch("buggy", &["slow", "refusing", "slow"]);
+
+    assert_eq!(run.stdout, format!("{TYGER}\n{TYGER}\n"));
+    run.assert_stderr_is_of(&[
+        as_it_came(servers.address("slow")),
+        failed(servers.address("refusing")),
+        as_it_came(servers.address("slow")),
+    ]);
+    assert_eq!(run.status, Some(1));
+}
+
+#[test]
+fn without_servers_two_poems_and_the_expected_failure_are_a_success() {
+    let runs = STYLES.map(|style| Run::of(poetry().args(["--style", style])));
+
+    for run in &runs {
+        assert!(run.stdout.contains("King of Kings:—\n"), "{}", run.stdout);
+        assert!(
+            run.stdout.contains("the winged life destroy;—\n"),
+            "{}",
+            run.stdout
+        );
+        assert_eq!(
+            run.stderr.matches("download failed").count(),
+            1,
+            "{}",
+            run.stderr
+        );
+        assert_eq!(run.status, Some(0));
+        // The ports on stderr are others each time.
+        assert_eq!(run.stdout, runs[0].stdout);
+    }
+}
+
+#[test]
+fn without_servers_an_unexpected_failure_is_one() {
+    let run = Run::of(poetry().args(["--engine", "gibberish"]));
+
+    assert_eq!(
+        run.stderr.matches("download failed").count(),
+        3,
+        "{}",
+        run.stderr
+    );
+    assert_eq!(run.status, Some(1));
+}
+
+#[test]
+fn an_argument_without_a_port_is_refused_before_anything_is_fetched() {
+    let run = Run::of(poetry().arg("localhost"));
+
+    assert!(
+        run.stderr.contains("invalid value 'localhost'"),
+        "{}",
+        run.stderr
+    );
+    assert_eq!(run.stdout, "");
+    assert_eq!(run.status, Some(2));
+}
