@@ -9,7 +9,10 @@ mod chain;
 mod core;
 pub mod debug;
 mod failure;
+mod primitive;
+pub mod task;
 pub mod testing;
+pub mod threads;
 
 pub use bridge::{CoroutineResult, JoinAll, inline_callbacks, join, set_default_runtime};
 pub use chain::{CancelHandle, CancelOnDrop, Deferred, Outcome, Pause, Resolver};
@@ -18,3 +21,7 @@ pub use failure::{
     FirstError, NoRuntime, OrFail, PanicError, Place, PlaceKind, QueueOverflow, QueueUnderflow,
     ResolverDropped, TimedOut, Trace, Trapped, Unhandled,
 };
+pub use primitive::{
+    DeferredList, DeferredLock, DeferredQueue, DeferredSemaphore, gather_results, race,
+};
+pub use primitive::SharedDeferred;

@@ -15,6 +15,7 @@ use std::path::Path;
 use programs::{Run, example};
 use scripted::scripted;
 
+const PAGE: &str = include_str!("../docs/examples/migrate.md");
 const STAGES: [&str; 4] = ["nested", "chain", "mixed", "async"];
 
 fn migrate(stage: &str, args: &[&str]) -> Run {
@@ -224,4 +225,34 @@ fn third_stage_is_one_of_the_steps() {
         };
         assert_eq!(function.text, expected, "{name}");
     }
+}
+
+#[test]
+fn guide_shows_what_the_program_prints() {
+    for args in [&["mug"][..], &["--user", "bob", "teapot"]] {
+        let run = in_all_stages(args);
+        assert!(PAGE.contains(&(run.stdout + &run.stderr)), "{args:?}");
+    }
+}
+
+#[test]
+fn diffs_in_the_guide_are_of_the_stages() {
+    let mut diffs = 0;
+    for block in PAGE.split("```diff\n").skip(1) {
+        let (diff, _) = block.split_once("```").expect("blocks end");
+        let mut lines = diff.lines();
+        for (file, other) in [("--- ", '+'), ("+++ ", '-')] {
+            let name = lines.next().and_then(|line| line.strip_prefix(file));
+            let source = steps::source(name.expect("a diff begins with its files"));
+            let of_file = diff.lines().skip(2).filter(|line| !line.starts_with(other));
+            let shown: Vec<_> = of_file.map(|line| line[1..].trim()).collect();
+            let lines: Vec<_> = source.lines().map(str::trim).collect();
+            assert!(
+                lines.windows(shown.len()).any(|window| window == shown),
+                "not in {name:?}: {shown:#?}"
+            );
+        }
+        diffs += 1;
+    }
+    assert_eq!(diffs, 6);
 }

@@ -11,18 +11,21 @@ mod programs;
 mod scripted;
 #[path = "multiply/server.rs"]
 mod server;
+mod services;
 
 use std::fmt::Write;
+use std::net::TcpListener;
 use std::process::Command;
 
 use programs::{Run, example};
 use scripted::scripted;
 use server::Server;
 
+const PAGE: &str = include_str!("../docs/examples/multiply.md");
 const CALLS: i64 = 1000;
 const DISTINCT: i64 = 250;
 const LIMIT: u64 = 10;
-/// As many as the client says it makes.
+/// How often the client asks a server that is busy.
 const TRIES: u64 = 8;
 
 fn batch(server: &str) -> Command {
@@ -137,6 +140,33 @@ fn session_that_ends_at_every_use_is_renewed_each_time() {
 }
 
 #[test]
+fn sessions_that_never_last_are_given_up() {
+    let (address, server) = scripted(|line| match line.split(' ').collect::<Vec<_>>()[..] {
+        [id, "LOGIN", ..] => Some(format!("{id} SESSION s{id}")),
+        [id, "MULTIPLY", ..] => Some(format!("{id} INVALID")),
+        _ => None,
+    });
+    let run = Run::with_input(&mut batch(&address), "1 2\n");
+    assert_eq!(
+        run.stdout,
+        "1 * 2 failed: gave up after 3 tries: the session is not valid any more\n"
+    );
+    assert_eq!(run.status, Some(1));
+    let asked = server.join().expect("the server ends with its client");
+    assert_eq!(
+        asked,
+        [
+            "1 LOGIN ann sesame",
+            "2 MULTIPLY s1 1 2",
+            "3 LOGIN ann sesame",
+            "4 MULTIPLY s3 1 2",
+            "5 LOGIN ann sesame",
+            "6 MULTIPLY s5 1 2",
+        ]
+    );
+}
+
+#[test]
 fn refused_login_fails_every_call() {
     let server = Server::start(&[]);
     let mut command = batch(&server.address);
@@ -193,9 +223,23 @@ fn answer_that_makes_no_sense_loses_the_connection() {
 }
 
 #[test]
+fn server_that_never_answers_is_timed_out() {
+    // Nobody accepts; the connection is made all the same.
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = silent.local_addr().expect("an address").to_string();
+    let mut command = batch(&address);
+    let run = Run::with_input(command.args(["--patience", "20"]), "1 2\n3 4\n");
+    assert_eq!(run.status, Some(1));
+    assert_eq!(
+        run.stdout,
+        "1 * 2 failed: timed out after 20ms\n3 * 4 failed: timed out after 20ms\n"
+    );
+}
+
+#[test]
 fn nobody_listens() {
     // Bound and closed again: nobody else is given the port meanwhile.
-    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let free = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = free.local_addr().expect("an address").to_string();
     drop(free);
     let run = Run::with_input(&mut batch(&address), "1 2\n");
@@ -222,6 +266,27 @@ fn wrong_line_is_named_before_anything_is_asked() {
         assert_eq!(run.stderr, message);
     }
     assert_eq!(server.stats().logins, 0);
+}
+
+#[test]
+fn interrupt_ends_the_server() {
+    let server = Server::start(&[]);
+    server.process.interrupt();
+    let run = server.process.wait();
+    assert_eq!((run.status, run.stderr.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn guide_shows_what_the_program_prints() {
+    let server = Server::start(&[]);
+    let run = Run::with_input(
+        &mut batch(&server.address),
+        "6 7\n9223372036854775807 2\n6 7\n",
+    );
+    assert!(PAGE.contains(&run.stdout), "{}", run.stdout);
+    let mut refused = batch(&server.address);
+    let run = Run::with_input(refused.args(["--password", "open"]), "6 7\n");
+    assert!(PAGE.contains(&run.stdout), "{}", run.stdout);
 }
 
 #[test]

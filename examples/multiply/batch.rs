@@ -7,7 +7,7 @@ use anyhow::{Context, anyhow, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio_deferred::DeferredError;
 
-use crate::client::{Account, Multiplier};
+use crate::client::{Multiplier, Options};
 
 #[derive(clap::Args)]
 pub(crate) struct Batch {
@@ -18,20 +18,8 @@ pub(crate) struct Batch {
     #[arg(long, value_name = "HOST:PORT")]
     connect: String,
 
-    /// How many requests may be under way at a time
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = parse_limit)]
-    limit: usize,
-
     #[command(flatten)]
-    account: Account,
-}
-
-pub(crate) fn parse_limit(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(0) => Err("nothing could be asked".to_owned()),
-        Ok(limit) => Ok(limit),
-        Err(_) => Err("not a number".to_owned()),
-    }
+    options: Options,
 }
 
 impl Batch {
@@ -43,7 +31,7 @@ impl Batch {
     /// Fails if the pairs cannot be read or the server not be reached.
     pub(crate) async fn run(self) -> anyhow::Result<bool> {
         let pairs = parse(&self.read()?)?;
-        let multiplier = Multiplier::connect(self.connect.clone(), self.account, self.limit)
+        let multiplier = Multiplier::connect(self.connect.clone(), self.options)
             .await
             .map_err(|error| anyhow!("cannot connect to {}: {error}", self.connect))?;
         let products = with_progress(&multiplier, &pairs).await?;

@@ -7,7 +7,7 @@ use clap::Parser;
 use tokio::net::TcpListener;
 
 use crate::batch;
-use crate::client::{Account, Multiplier};
+use crate::client::{Multiplier, Options};
 use crate::server::{self, Behaviour, Service, Stats};
 
 #[derive(Parser)]
@@ -21,15 +21,11 @@ pub(crate) struct Demo {
           value_parser = clap::value_parser!(i64).range(1..))]
     distinct: i64,
 
-    /// How many requests may be under way at a time
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = batch::parse_limit)]
-    limit: usize,
+    #[command(flatten)]
+    options: Options,
 
     #[command(flatten)]
     behaviour: Behaviour,
-
-    #[command(flatten)]
-    account: Account,
 }
 
 impl Default for Demo {
@@ -48,7 +44,7 @@ impl Demo {
         let pairs: Vec<_> = (0..self.calls)
             .map(|call| (call % self.distinct, call % self.distinct + 7))
             .collect();
-        let multiplier = Multiplier::connect(address, self.account, self.limit).await?;
+        let multiplier = Multiplier::connect(address, self.options).await?;
         let begin = Instant::now();
         let products = batch::with_progress(&multiplier, &pairs).await?;
         let seconds = begin.elapsed().as_secs_f64();

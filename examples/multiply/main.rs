@@ -22,6 +22,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use tokio::net::TcpListener;
+use tokio_deferred::Deferred;
 
 use server::{Behaviour, Service};
 
@@ -75,11 +76,13 @@ async fn serve(port: u16, behaviour: Behaviour) -> anyhow::Result<bool> {
     let listener = TcpListener::bind(("127.0.0.1", port))
         .await
         .with_context(|| format!("cannot listen on port {port}"))?;
+    // Polled at once: whoever reads the next line may press ctrl-c.
+    let interrupted = Deferred::from_coroutine(tokio::signal::ctrl_c());
     println!("listening on {}", listener.local_addr()?);
     let service = Arc::new(Service::new(behaviour));
     tokio::select! {
         served = server::serve(listener, service) => served?,
-        interrupted = tokio::signal::ctrl_c() => interrupted?,
+        interrupted = interrupted => interrupted?,
     }
     Ok(true)
 }

@@ -136,6 +136,7 @@ where
     // The Deferred exists before the task: a runtime that is shutting down
     // drops the task at once, and with it the resolver.
     let (resolver, d) = Deferred::with_delegate(made, co.delegate());
+    let d = d.fired_by("a coroutine");
     lock(&co.control().status).resolver = Some(resolver);
     let task = Task(co.clone());
     let spawned = match place {

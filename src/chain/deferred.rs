@@ -163,6 +163,22 @@ impl<T> Deferred<T> {
         }
     }
 
+    /// Tells the debugger what will fire this Deferred.
+    pub(crate) fn fired_by(self, source: &'static str) -> Self {
+        if let Held::Chain(tail) = &self.held {
+            tail.set_source(source);
+        }
+        self
+    }
+
+    /// The debugger's number for this Deferred.
+    pub(crate) fn watch_id(&self) -> Option<u64> {
+        match &self.held {
+            Held::Chain(tail) => tail.watch_id(),
+            _ => self.anchor.get()?.as_tail().watch_id(),
+        }
+    }
+
     /// Does something at the chain, which is made if there is none.
     pub(super) fn at_chain<R>(
         &self,

@@ -5,7 +5,7 @@ use super::link;
 use super::run::run;
 use super::shim::{AtomicPtr, Ordering};
 use super::stage::{Site, Stage, Step, watched};
-use super::state::{CLOSED, FIRED, REF, RUNNING, State};
+use super::state::{FIRED, REF, RUNNING, State};
 use super::tail::Tail;
 use crate::failure::Failure;
 use std::mem::ManuallyDrop;
@@ -84,7 +84,6 @@ impl Anchor {
 
 impl Drop for Anchor {
     fn drop(&mut self) {
-        self.0.update(|s| Next::To(s.0 | CLOSED));
         self.0.release(1, 0);
     }
 }

@@ -43,6 +43,8 @@ fn put_failure<T>(slot: &mut Slot, failure: Failure) {
 impl Ptr {
     /// Makes a block in the given state, which holds the references too.
     pub(super) fn new<T>(state: u64, made: &'static Location<'static>) -> Ptr {
+        #[cfg(tokio_deferred_loom)]
+        super::models::count(1);
         let block = Box::<Block>::new_uninit();
         let block = NonNull::from(Box::leak(block)).cast::<Block>();
         let at = block.as_ptr();
@@ -54,7 +56,7 @@ impl Ptr {
             (&raw mut (*at).put_failure).write(put_failure::<T>);
             (&raw mut (*at).meta).write(Meta::new(made));
             #[cfg(tokio_deferred_loom)]
-            (&raw mut (*at).inline).write(UnsafeCell::new([MaybeUninit::uninit(); _]));
+            (&raw mut (*at).inline).write(UnsafeCell::new([const { MaybeUninit::uninit() }; _]));
             let start = (*at).start();
             (&raw mut (*at).reader).write(UnsafeCell::new(Reader::new(start)));
             (&raw mut (*at).write).write(AtomicPtr::new(start));
@@ -223,6 +225,9 @@ impl Ptr {
     unsafe fn dealloc(self) {
         // SAFETY: invariant 1: nobody has a reference any more; the block came
         // from a Box.
+        #[cfg(tokio_deferred_loom)]
+        super::models::count(-1);
+        // SAFETY: as above.
         unsafe {
             self.block().reader.with_mut(|reader| (*reader).end());
             drop(Box::from_raw(self.0.as_ptr()));

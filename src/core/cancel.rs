@@ -26,6 +26,18 @@ impl CancelRequest {
         Failure::cancelled(self.reason, self.quiet, self.at)
     }
 
+    /// Makes two cancels of it, for the same reason.
+    pub(crate) fn split(self) -> (Self, Self) {
+        let CancelRequest { reason, quiet, at } = self;
+        let reason = reason.map(SharedReason::new);
+        let copy = |reason: Option<SharedReason>| CancelRequest {
+            reason: reason.map(Into::into),
+            quiet,
+            at,
+        };
+        (copy(reason.clone()), copy(reason))
+    }
+
     /// Cancels each of `targets`, in order, for the same reason.
     pub(crate) fn send_to(self, targets: impl IntoIterator<Item = Handle>) {
         let CancelRequest { reason, quiet, at } = self;
@@ -67,6 +79,33 @@ impl std::error::Error for SharedReason {
 /// Deferred is unfired; the Deferred itself is left alone.
 pub(crate) trait Delegate: Send + Sync {
     fn cancel(&self, request: CancelRequest);
+
+    /// The Deferred was dropped, unfired and with nothing on it: nobody will
+    /// see its result.
+    fn unseen(&self) {}
+}
+
+/// Returns whom a cancel of the unfired chain would be passed on to.
+pub(super) fn delegate_of(chain: Ptr) -> Option<Arc<dyn Delegate>> {
+    let wanted = |s: State| s.0 & (FIRED | CANCEL_SIDE | CANCELLING) == CANCEL_SIDE;
+    chain.lock_if(wanted).ok()?;
+    // SAFETY: unfired, CANCEL_SIDE and LOCKED.
+    let delegate = unsafe { delegate_in(chain) };
+    chain.unlock_and_clear(0);
+    delegate
+}
+
+/// # Safety
+///
+/// The chain is unfired with `CANCEL_SIDE`, and the caller holds `LOCKED`.
+unsafe fn delegate_in(chain: Ptr) -> Option<Arc<dyn Delegate>> {
+    chain.block().slot.with_mut(|slot| {
+        // SAFETY: invariant 4: by this state the slot holds a CancelSide.
+        match unsafe { &(*slot).peek::<Box<CancelSide>>().canceller } {
+            Some(Canceller::Every(delegate)) => Some(delegate.clone()),
+            _ => None,
+        }
+    })
 }
 
 /// Puts what a canceller returned into the slot.
@@ -169,7 +208,9 @@ enum Found {
     /// We fired it: put the failure in, and run.
     Fired,
     Every(Arc<dyn Delegate>),
-    Once(Box<CancelSide>),
+    /// Call these. Without a canceller nothing else can come of it, and we
+    /// fired it.
+    Once(Box<CancelSide>, bool),
 }
 
 /// Cancels the chain, which the caller has a reference to.
@@ -195,9 +236,9 @@ pub(super) fn cancel(start: Ptr, request: CancelRequest) {
                 quietly("a canceller", || delegate.cancel(request));
                 return;
             }
-            Found::Once(side) => {
+            Found::Once(side, fired) => {
                 let result = side.run();
-                if claim(chain, true) {
+                if fired || claim(chain, true) {
                     // SAFETY: we fired it, and are its runner.
                     unsafe {
                         finish(chain, |slot, put| match result {
@@ -294,14 +335,8 @@ fn find(chain: Ptr, epoch: Option<u32>) -> Found {
         {
             continue;
         }
-        let every = block.slot.with_mut(|slot| {
-            // SAFETY: invariant 4: unfired, CANCEL_SIDE and LOCKED.
-            match unsafe { &(*slot).peek::<Box<CancelSide>>().canceller } {
-                Some(Canceller::Every(delegate)) => Some(delegate.clone()),
-                _ => None,
-            }
-        });
-        if let Some(delegate) = every {
+        // SAFETY: unfired, CANCEL_SIDE and LOCKED.
+        if let Some(delegate) = unsafe { delegate_in(chain) } {
             chain.update(|s| Next::To((s.0 & !LOCKED) | CANCELLED));
             return Found::Every(delegate);
         }
@@ -309,7 +344,15 @@ fn find(chain: Ptr, epoch: Option<u32>) -> Found {
             // SAFETY: as above; CANCEL_SIDE is cleared below.
             unsafe { (*slot).take::<Box<CancelSide>>() }
         });
-        chain.update(|s| Next::To((s.0 & !(LOCKED | CANCEL_SIDE)) | CANCELLED | CANCELLING));
-        return Found::Once(side);
+        let decided = side.canceller.is_none();
+        chain.update(|s| {
+            let to = (s.0 & !(LOCKED | CANCEL_SIDE)) | CANCELLED;
+            Next::To(if decided {
+                State((to & !MORE) | FIRED | RUNNING).with_ref().0
+            } else {
+                to | CANCELLING
+            })
+        });
+        return Found::Once(side, decided);
     }
 }

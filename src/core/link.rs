@@ -4,7 +4,7 @@
 use super::block::{Next, Ptr};
 use super::record::{Flow, HEADER, Kind, Payload, Record, Sort};
 use super::shim::Ordering;
-use super::state::{FORWARD, LOCKED, RUNNING, State, WAITING};
+use super::state::{CLOSED, FORWARD, LOCKED, RUNNING, State, WAITING};
 use super::tail::append_last;
 
 /// What the slot of a waiting chain holds: the awaited one, with a reference.
@@ -42,7 +42,7 @@ static LINK: Kind = Kind {
 pub(super) unsafe fn wait(chain: Ptr, inner: Ptr) -> Option<Ptr> {
     let watch = chain.block().meta.watch();
     if let Some(watch) = watch {
-        watch.waits(inner.block().meta.watch().cloned());
+        watch.waits(Some(inner.block().meta.watch_id()));
     }
     // SAFETY: we are the runner of `chain`.
     unsafe {
@@ -121,14 +121,17 @@ pub(super) unsafe fn deliver(chain: Ptr, link: Link) -> Ptr {
 /// By the runner of `chain`, or by that of the chain it waits for (11).
 unsafe fn next_link(chain: Ptr) -> Option<*mut Record> {
     let block = chain.block();
-    // SAFETY: the caller says so.
-    let read = block.reader.with(|reader| unsafe { (*reader).read });
-    // ORDERING: Acquire: the record is complete (6).
-    if read == block.write.load(Ordering::Acquire) {
+    if !chain.load().has(CLOSED) {
         return None;
     }
-    // SAFETY: as above. A link stands in the chunk of the record before it, so
-    // no jump can hide it.
+    // SAFETY: the caller says so.
+    let read = block.reader.with(|reader| unsafe { (*reader).read });
+    // ORDERING: Relaxed: the last record stands where `write` points, and
+    // CLOSED, which was read with Acquire, says that it does not move.
+    if read != block.write.load(Ordering::Relaxed) {
+        return None;
+    }
+    // SAFETY: as above, and the record is complete (8).
     unsafe { ((*read).kind.sort == Sort::Link).then_some(read) }
 }
 
@@ -165,7 +168,7 @@ unsafe fn let_go(chain: Ptr, link: *mut Record, inner: Ptr) -> Option<Ptr> {
         (target, wait_for_instead(target, inner))
     };
     if let Some(watch) = target.block().meta.watch() {
-        watch.waits(inner.block().meta.watch().cloned());
+        watch.waits(Some(inner.block().meta.watch_id()));
     }
     // Two references to `chain` are ours: the runner's, the waiter's.
     if chain.load().refs() == 2 {

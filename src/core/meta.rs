@@ -2,6 +2,7 @@
 //! where somebody asked for it, its label, the span of its stages and its
 //! watcher.
 
+use super::home::Home;
 use super::shim::{AtomicPtr, Ordering, UnsafeCell};
 use crate::failure::lock;
 use std::panic::Location;
@@ -24,6 +25,8 @@ pub(super) struct Ext {
     /// The owner of the tail's: the span that was appended last.
     pub(super) appended: UnsafeCell<Option<super::scope::Current>>,
     pub(super) watch: Option<Arc<dyn Watch>>,
+    /// The owner of the tail's while nothing was appended; then the runner's.
+    pub(super) home: UnsafeCell<Option<Home>>,
 }
 
 /// Somebody who follows what becomes of a chain: the debugger.
@@ -31,10 +34,14 @@ pub(super) struct Ext {
 /// The core calls it under no lock; it must not call back into the chain.
 pub(crate) trait Watch: Send + Sync {
     fn labelled(&self, label: &'static str);
+    /// What will fire it, if that is not simply a resolver.
+    fn sourced(&self, source: &'static str);
     fn added(&self, name: &'static str, at: &'static Location<'static>);
     /// The oldest stage that has not run yet ran, or was passed over.
     fn ran(&self, state: WatchState);
-    fn waits(&self, on: Option<Arc<dyn Watch>>);
+    /// It waits for the chain with this number, if that is watched; or it
+    /// waits no more.
+    fn waits(&self, on: Option<Option<u64>>);
     fn fired(&self);
     fn finished(&self);
     fn id(&self) -> u64;
@@ -105,6 +112,11 @@ impl Meta {
         }
     }
 
+    /// The number by which the watcher knows the chain.
+    pub(super) fn watch_id(&self) -> Option<u64> {
+        self.watch().map(|watch| watch.id())
+    }
+
     #[inline]
     pub(super) fn watch(&self) -> Option<&Arc<dyn Watch>> {
         self.ext()?.watch.as_ref()
@@ -152,6 +164,7 @@ impl Ext {
             span: UnsafeCell::new(None),
             appended: UnsafeCell::new(None),
             watch,
+            home: UnsafeCell::new(None),
         })
     }
 

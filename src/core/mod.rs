@@ -34,8 +34,10 @@
 //! 7. *Types.* The value in the slot is `Result<T, Failure>` where `T` is the
 //!    input type of the record at `read`, or, if none is left, that of the
 //!    `Tail`. `Head`, `Tail` and records keep this by their type parameters.
-//! 8. *The last record* (`CLOSED`) consumes the value. After it there is none,
-//!    so a chain whose `Tail` is gone never keeps a value.
+//! 8. *The last record* consumes the value. After it there is none, so a chain
+//!    whose `Tail` is gone never keeps a value. It stands where `write` points
+//!    and is made known by `CLOSED` alone: consuming it may free the block, so
+//!    it must not be seen before its writer's last step.
 //! 9. *Rest* is `FIRED` without `RUNNING`, `WAITING` and pauses. While a chain
 //!    is at rest nobody but the owner of the `Tail` moves it.
 //! 10. *The waker's place* belongs to the owner of the `Tail` while `WAKER` and
@@ -65,10 +67,11 @@ mod anchor;
 mod arena;
 mod block;
 mod cancel;
+mod home;
 mod link;
 mod meta;
 mod head;
-#[cfg(all(test, tokio_deferred_loom))]
+#[cfg(tokio_deferred_loom)]
 mod models;
 mod pause;
 mod record;
@@ -85,6 +88,7 @@ mod waker;
 pub(crate) use anchor::{Anchor, LazyAnchor};
 pub(crate) use cancel::{CancelRequest, Delegate, Handle};
 pub(crate) use head::Head;
+pub(crate) use home::TakesBack;
 pub(crate) use meta::{WATCH, Watch, WatchState};
 pub(crate) use pause::PauseGuard;
 pub(crate) use pinned::{Control, Driven};

@@ -6,7 +6,7 @@ use super::link;
 use super::record::Flow;
 use super::scope::Scope;
 use super::shim::Ordering;
-use super::state::{MORE, REF, RUNNING, State, WAKER, WAKING};
+use super::state::{CLOSED, MORE, REF, RUNNING, State, WAKER, WAKING};
 use crate::failure::quietly;
 
 /// Runs the chain, and whatever its result makes runnable.
@@ -41,13 +41,16 @@ pub(super) unsafe fn run(start: Ptr) {
                 let _ = chain.change(state, state.0 & !MORE);
                 continue;
             }
-            scope.leave();
-            if rest(chain, state) {
-                return;
+            if !state.has(CLOSED) {
+                scope.leave();
+                if rest(chain, state) {
+                    return;
+                }
+                continue;
             }
-            continue;
+            // What stands here is the last record (8).
         }
-        // SAFETY: the record is complete (6), and we are the runner (3): we
+        // SAFETY: the record is complete (6, 8), and we are the runner (3): we
         // move past it and run it, once.
         let flow = unsafe {
             let kind = (*record).kind;
@@ -106,8 +109,9 @@ fn rest(chain: Ptr, state: State) -> bool {
     if chain.change(state, to).is_err() {
         return false;
     }
-    let waker = chain.block().waker.with_mut(|waker| {
-        // SAFETY: invariant 10: we cleared WAKER and set WAKING.
+    let waker = chain.block().waker.with(|waker| {
+        // SAFETY: invariant 10: we cleared WAKER and set WAKING. The owner of
+        // the tail may compare what is there, but not change it.
         unsafe { (*waker).assume_init_read() }
     });
     chain.release(1, WAKING);

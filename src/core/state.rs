@@ -22,7 +22,7 @@ pub(super) const CANCEL_SIDE: u64 = 1 << 8;
 pub(super) const CANCELLING: u64 = 1 << 9;
 /// The slot says which chain took this one's place.
 pub(super) const FORWARD: u64 = 1 << 10;
-/// The tail is gone: its last record is appended, or it was dropped at rest.
+/// The last record is appended, and the tail gone.
 pub(super) const CLOSED: u64 = 1 << 11;
 /// The tail was dropped before anything was appended: nobody can see the
 /// result.

@@ -2,8 +2,11 @@
 
 use super::anchor::Anchor;
 use super::block::{Next, Ptr};
-use super::cancel::{CancelRequest, CancelSide, Canceller, Delegate, Handle, Put, cancel};
+use super::cancel::{
+    CancelRequest, CancelSide, Canceller, Delegate, Handle, Put, cancel, delegate_of,
+};
 use super::head::{Head, fire_chained};
+use super::home::{self, TakesBack};
 use super::pause::PauseGuard;
 use super::record::{Flow, HEADER, Kind, Payload, Record, Sort, read_closure, size_with, write_closure};
 use super::run::run;
@@ -108,6 +111,8 @@ impl<T> Tail<T> {
             unsafe { chain.free() };
             Ok((value, None))
         } else {
+            // SAFETY: the tail is ours.
+            unsafe { home::forget(chain) };
             Ok((value, Some(Anchor::new(chain))))
         }
     }
@@ -146,11 +151,13 @@ impl<T> Tail<T> {
         let chain = self.into_ptr();
         // SAFETY: as in `add`; `Last` takes the value, and nothing follows (8).
         unsafe {
-            append(chain, Last::<T, F>::KIND, Payload { nothing: () }, |record| {
-                write_closure(record, f);
-            });
-            waker::forget(chain);
-            if appended(chain, CLOSED, false) {
+            let kind = Last::<T, F>::KIND;
+            let payload = Payload { nothing: () };
+            // It stands at `write`, or behind a jump that does.
+            let record = chain.block().reserve(kind.size);
+            record.write(Record { kind, payload });
+            write_closure(record, f);
+            if let Some(chain) = close(chain, 0, false) {
                 run(chain);
             }
         }
@@ -194,8 +201,26 @@ impl<T> Tail<T> {
         cancel(self.chain, request);
     }
 
+    /// Makes the value, if it is dropped with no stage ever added, go back to
+    /// `home`.
+    pub(crate) fn set_home<H: TakesBack<T>>(&mut self, home: H) {
+        // SAFETY: the tail is ours, and its value is a T.
+        unsafe { home::set(self.chain, home) }
+    }
+
     pub(crate) fn set_label(&mut self, label: &'static str) {
         self.chain.block().meta.set_label(label);
+    }
+
+    /// Tells a watcher what will fire the chain.
+    pub(crate) fn set_source(&self, source: &'static str) {
+        if let Some(watch) = self.chain.block().meta.watch() {
+            watch.sourced(source);
+        }
+    }
+
+    pub(crate) fn watch_id(&self) -> Option<u64> {
+        self.chain.block().meta.watch_id()
     }
 
     pub(crate) fn label(&self) -> Option<&'static str> {
@@ -211,7 +236,10 @@ impl<T> Drop for Tail<T> {
     fn drop(&mut self) {
         let chain = self.chain;
         let meta = &chain.block().meta;
-        if chain.load().is_at_rest() {
+        let untouched = chain.is_untouched();
+        // SAFETY: the tail is ours.
+        let home = unsafe { home::kind(chain) }.filter(|_| untouched);
+        if home.is_none() && chain.load().is_at_rest() {
             // SAFETY: at rest, and the tail is ours (4, 7, 9).
             let value = unsafe { take_value::<T>(chain) };
             give_up(value, || (meta.made(), meta.label()));
@@ -224,13 +252,19 @@ impl<T> Drop for Tail<T> {
             sort: Sort::Stage,
         };
         // It only matters while the chain is unfired, and then it is exact.
-        let flags = if chain.is_untouched() { UNSEEN } else { 0 };
+        let flags = if untouched { UNSEEN } else { 0 };
+        let delegate = if untouched { delegate_of(chain) } else { None };
         let payload = Payload { nothing: () };
-        // SAFETY: the tail is ours, and its value is a T (7).
+        // SAFETY: the tail is ours, and its value is a T (7); the home is for
+        // a T as well.
         unsafe {
+            let kind = home.unwrap_or(kind);
             if let Some(chain) = append_last(chain, kind, payload, flags, false) {
                 run(chain);
             }
+        }
+        if let Some(delegate) = delegate {
+            quietly("a canceller", || delegate.unseen());
         }
     }
 }
@@ -239,7 +273,7 @@ impl<T> Drop for Tail<T> {
 ///
 /// The caller may take the value of the slot, and it is a `Result<T, Failure>`.
 #[inline]
-unsafe fn take_value<T>(chain: Ptr) -> Result<T, Failure> {
+pub(super) unsafe fn take_value<T>(chain: Ptr) -> Result<T, Failure> {
     // SAFETY: the caller says so.
     chain.block().slot.with_mut(|slot| unsafe { (*slot).take() })
 }
@@ -297,11 +331,16 @@ pub(super) unsafe fn append_last(
     flags: u64,
     keep: bool,
 ) -> Option<Ptr> {
-    let block = chain.block();
-    let record = block.reserved();
+    let record = chain.block().reserved();
     // SAFETY: the reserve is free, and is used once: nothing follows.
     unsafe { record.write(Record { kind, payload }) };
-    block.publish(record, HEADER);
+    close(chain, flags, keep)
+}
+
+/// Makes the last record known, which stands where `write` points: not by
+/// `write`, but by `CLOSED`. So the runner cannot consume it, and with it the
+/// reference that keeps the chain, before this thread is through.
+fn close(chain: Ptr, flags: u64, keep: bool) -> Option<Ptr> {
     waker::forget(chain);
     appended(chain, CLOSED | flags, keep).then_some(chain)
 }

@@ -27,10 +27,14 @@ pub(crate) struct Function {
     pub(crate) text: String,
 }
 
+/// The text of a file of the example.
+pub(crate) fn source(file: &str) -> String {
+    fs::read_to_string(format!("{FOLDER}/{file}")).expect(file)
+}
+
 impl Stage {
     fn read(module: &str) -> Self {
-        let path = format!("{FOLDER}/{module}.rs");
-        let source = fs::read_to_string(&path).expect(&path);
+        let source = source(&format!("{module}.rs"));
         let mut prelude = String::new();
         let mut functions = Vec::<Function>::new();
         for item in source.split("\n\n").map(str::trim_end) {
@@ -44,7 +48,7 @@ impl Stage {
                     code.for_each(|line| writeln!(prelude, "{line}").expect("into a String"));
                 }
                 // The functions have no blank lines of their own.
-                None => panic!("{path}: not a function: {item}"),
+                None => panic!("{module}: not a function: {item}"),
             }
         }
         Self { prelude, functions }

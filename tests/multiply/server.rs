@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
-use std::process::{Child, Stdio};
 
 use serde::Deserialize;
 
 use crate::programs::example;
+use crate::services;
 
-/// A server in a process of its own, that ends with this.
+/// A server in a process of its own.
 pub(crate) struct Server {
-    process: Child,
+    pub(crate) process: services::Server,
     pub(crate) address: String,
 }
 
@@ -40,21 +40,10 @@ impl Stats {
 
 impl Server {
     pub(crate) fn start(behaviour: &[&str]) -> Self {
-        let mut process = example("multiply")
-            .args(["serve", "--port", "0"])
-            .args(behaviour)
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the server starts");
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().expect("piped above"))
-            .read_line(&mut line)
-            .expect("the server says where it listens");
-        let address = line
-            .trim_end()
-            .strip_prefix("listening on ")
-            .expect("the server says where it listens")
-            .to_owned();
+        let mut command = example("multiply");
+        let serve = command.args(["serve", "--port", "0"]).args(behaviour);
+        let mut process = services::Server::start(serve);
+        let address = process.read_until("listening on ");
         Self { process, address }
     }
 
@@ -68,13 +57,5 @@ impl Server {
             .expect("the server answers");
         let json = line.strip_prefix("1 STATS ").expect("the server's stats");
         serde_json::from_str(json).expect("stats in JSON")
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // Fails only if the server has ended already, which its test notices.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }

@@ -15,14 +15,12 @@ use tokio_deferred::{Deferred, Resolver};
 use super::Error;
 use crate::protocol::{Reply, Request, unframe};
 
-/// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(10);
-
 /// Asks the server, and fires each request's Deferred when its answer comes.
 #[derive(Debug, Clone)]
 pub(crate) struct Connection {
     outgoing: UnboundedSender<String>,
     waiting: Arc<Waiting>,
+    patience: Duration,
 }
 
 /// Who waits for an answer.
@@ -34,8 +32,9 @@ struct Waiting {
 }
 
 impl Connection {
-    /// Connects to `address`, `HOST:PORT`.
-    pub(crate) fn open(address: String) -> Deferred<Self> {
+    /// Connects to `address`, `HOST:PORT`. No answer may take longer than
+    /// `patience`.
+    pub(crate) fn open(address: String, patience: Duration) -> Deferred<Self> {
         Deferred::from_coroutine(async move {
             let (incoming, outgoing) = TcpStream::connect(&address).await?.into_split();
             let (sender, lines) = unbounded_channel();
@@ -54,6 +53,7 @@ impl Connection {
             Ok::<_, io::Error>(Self {
                 outgoing: sender,
                 waiting,
+                patience,
             })
         })
     }
@@ -78,7 +78,7 @@ impl Connection {
             // When the writer is gone, the reader ends and says so.
             let _ = self.outgoing.send(format!("{id} {request}\n"));
         }
-        reply.label("request").add_timeout(PATIENCE)
+        reply.label("request").add_timeout(self.patience)
     }
 }
 

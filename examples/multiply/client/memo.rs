@@ -6,10 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio_deferred::{Deferred, SharedDeferred};
 
+type Answers<K, V> = Mutex<HashMap<K, SharedDeferred<V>>>;
+
 /// Answers by key. Each is asked for once, however many want it, and whether
 /// they come before or after it has arrived.
 pub(crate) struct Memo<K, V> {
-    answers: Arc<Mutex<HashMap<K, SharedDeferred<V>>>>,
+    answers: Arc<Answers<K, V>>,
 }
 
 impl<K, V> Memo<K, V>
@@ -49,7 +51,7 @@ where
             .add_callback(move |()| ask())
             .inspect_failure(move |_| {
                 if let Some(all) = all.upgrade() {
-                    lock(&all).remove(&failed);
+                    remove(&all, &failed);
                 }
             })
             .share();
@@ -62,8 +64,14 @@ where
 
     /// Forgets an answer that is no longer true.
     pub(crate) fn forget(&self, key: &K) {
-        lock(&self.answers).remove(key);
+        remove(&self.answers, key);
     }
+}
+
+fn remove<K: Eq + Hash, V>(answers: &Answers<K, V>, key: &K) {
+    let answer = lock(answers).remove(key);
+    // Not under the lock: what goes with it is not known here.
+    drop(answer);
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

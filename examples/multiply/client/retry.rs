@@ -6,33 +6,40 @@ use tokio_deferred::{Deferred, task};
 
 use super::Error;
 
-/// Calls `attempt` until it succeeds, fails for good, or has been called
-/// `tries` times.
+/// Which failures are worth another try, and how often.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Policy {
+    pub(crate) tries: usize,
+    /// How long to wait before the next try; `None` if it would be of no use.
+    pub(crate) pause: fn(&Error) -> Option<Duration>,
+}
+
+/// Calls `attempt` until it succeeds, fails for good, or has been tried as
+/// often as `policy` allows.
 ///
-/// Whether to try again, and when, is for [`Error::pause_before_retry`] to say.
-/// A failure of the last try is the source of [`Error::GaveUp`].
+/// In that case the last failure is in [`Error::GaveUp`].
 pub(crate) fn retry<T: Send + 'static>(
-    tries: usize,
+    policy: Policy,
     attempt: impl Fn() -> Deferred<T> + Send + 'static,
 ) -> Deferred<T> {
-    nth_try(1, tries, attempt)
+    nth_try(1, policy, attempt)
 }
 
 fn nth_try<T: Send + 'static>(
     n: usize,
-    tries: usize,
+    policy: Policy,
     attempt: impl Fn() -> Deferred<T> + Send + 'static,
 ) -> Deferred<T> {
     attempt().add_errback(move |failure| {
-        let pause = failure.check().and_then(Error::pause_before_retry);
+        let pause = failure.check().and_then(policy.pause);
         match pause {
             None => Deferred::fail(failure),
-            Some(_) if n == tries => Deferred::fail(Error::GaveUp {
-                tries,
+            Some(_) if n >= policy.tries => Deferred::fail(Error::GaveUp {
+                tries: n,
                 last: failure.into(),
             }),
-            Some(Duration::ZERO) => nth_try(n + 1, tries, attempt),
-            Some(pause) => task::defer_later(pause, move || nth_try(n + 1, tries, attempt)),
+            Some(Duration::ZERO) => nth_try(n + 1, policy, attempt),
+            Some(pause) => task::defer_later(pause, move || nth_try(n + 1, policy, attempt)),
         }
     })
 }

@@ -89,8 +89,11 @@ impl Service {
             }
             Request::Multiply { session, a, b } => {
                 let _under_way = UnderWay::begin(self);
+                if !self.admit(&session, a, b) {
+                    return Reply::SessionInvalid;
+                }
                 self.work(&(a, b)).await;
-                self.multiply(&session, a, b)
+                self.multiply(a, b)
             }
         }
     }
@@ -114,15 +117,19 @@ impl Service {
         Reply::Session(session)
     }
 
-    fn multiply(&self, session: &str, a: i64, b: i64) -> Reply {
+    /// Uses up a bit of the session, if there still is such a session.
+    fn admit(&self, session: &str, a: i64, b: i64) -> bool {
         let mut state = self.state();
         let valid = state.use_session(session);
-        let asked = state.stats.pairs.entry(format!("{a} {b}")).or_default();
+        let asked = state.asked(a, b);
         asked.requests += 1;
-        if !valid {
-            asked.session_invalid += 1;
-            return Reply::SessionInvalid;
-        }
+        asked.session_invalid += u64::from(!valid);
+        valid
+    }
+
+    fn multiply(&self, a: i64, b: i64) -> Reply {
+        let mut state = self.state();
+        let asked = state.asked(a, b);
         // From the pair and the try alone, so that a run can be repeated.
         let mood = hash(&(a, b, asked.try_again)) % 100;
         if mood < self.behaviour.again {
@@ -149,6 +156,10 @@ impl Service {
 }
 
 impl State {
+    fn asked(&mut self, a: i64, b: i64) -> &mut Asked {
+        self.stats.pairs.entry(format!("{a} {b}")).or_default()
+    }
+
     fn use_session(&mut self, session: &str) -> bool {
         let Some(uses) = self.sessions.get_mut(session) else {
             return false;

@@ -1,0 +1,60 @@
+//! Tools for finding out what Deferreds do: who waits on whom, which way a
+//! result took, and where failures that nobody handled end up.
+//!
+//! With [`set_debugging`] on, each Deferred that is made from then on keeps a
+//! record: where it was made, its stages and what became of them, what it
+//! waits for. [`pending`] lists those without a result; [`diagram`] draws the
+//! way through one chain. Off, as it is at first, that costs one relaxed load
+//! for each Deferred made.
+//!
+//! # Examples
+//!
+//! ```
+//! use tokio_deferred::{Deferred, debug};
+//!
+//! debug::set_debugging(true);
+//! let (resolver, poem) = Deferred::<String>::new();
+//! let poem = poem.label("the poem").map(|text| text.len());
+//! let report = debug::pending();
+//! let entry = report.iter().find(|entry| entry.label() == Some("the poem")).unwrap();
+//! assert_eq!(entry.made_at().file(), file!());
+//! assert_eq!(entry.stages().len(), 1);
+//! println!("{report}");
+//! # resolver.callback(String::new());
+//! # drop(poem);
+//! # debug::set_debugging(false);
+//! ```
+//!
+//! Invariants:
+//!
+//! 1. A record is written by the core's runner and by the owner of the chain's
+//!    tail, each under the record's lock, which is held over no other lock and
+//!    no code of the user's.
+//! 2. The registry holds records weakly: a chain that is gone leaves at the
+//!    latest with the next look.
+
+mod diagram;
+mod pending;
+mod record;
+
+pub use crate::failure::{Unhandled, set_unhandled_hook};
+pub use diagram::{Diagram, Side, Step, diagram};
+pub use pending::{Pending, PendingDeferred, StageInfo, WaitsFor, pending};
+
+use crate::core::WATCH;
+use std::sync::atomic::Ordering;
+
+/// Starts or ends the keeping of records, for Deferreds made from now on, and
+/// returns whether it was on: Twisted's `setDebugging`.
+#[doc(alias = "setDebugging")]
+pub fn set_debugging(on: bool) -> bool {
+    let _ = WATCH.make.set(record::make);
+    // ORDERING: Release: who sees it on finds `make` set.
+    WATCH.on.swap(on, Ordering::Release)
+}
+
+/// Returns whether records are kept: Twisted's `getDebugging`.
+#[doc(alias = "getDebugging")]
+pub fn is_debugging() -> bool {
+    WATCH.is_on()
+}

@@ -1,0 +1,211 @@
+//! Who has no result yet, and what it waits for.
+
+use super::record::{Awaited, Record, all};
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::panic::Location;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The Deferreds that have no result, at one moment; `Display` prints them as
+/// a tree, each under the one that waits for it.
+#[derive(Clone, Debug)]
+pub struct Pending {
+    entries: Vec<PendingDeferred>,
+}
+
+/// A Deferred that has no result yet.
+#[derive(Clone, Debug)]
+pub struct PendingDeferred {
+    id: u64,
+    made: &'static Location<'static>,
+    label: Option<&'static str>,
+    age: Duration,
+    stages: Vec<StageInfo>,
+    waits_for: WaitsFor,
+}
+
+/// A stage that has not run yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StageInfo {
+    name: &'static str,
+    at: &'static Location<'static>,
+}
+
+/// What a Deferred without a result waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WaitsFor {
+    /// Its resolver, which somebody else has, or something of the library that
+    /// will fire it: "a coroutine", "a semaphore", "a timer", ..
+    Source(&'static str),
+    /// The Deferred with this [`id`](PendingDeferred::id), which a stage
+    /// returned.
+    Deferred(u64),
+    /// A Deferred that a stage returned and that was made while debugging was
+    /// off.
+    Unknown,
+    /// Its stages, which are running, or held up by a pause.
+    Stages,
+}
+
+/// Lists the Deferreds that have no result yet, oldest first.
+///
+/// It knows those that were made while debugging was on
+/// ([`set_debugging`](super::set_debugging)).
+pub fn pending() -> Pending {
+    let entries = all().iter().filter_map(PendingDeferred::of).collect();
+    Pending { entries }
+}
+
+impl PendingDeferred {
+    fn of(record: &Arc<Record>) -> Option<Self> {
+        let story = record.story();
+        let waits_for = match story.waits {
+            Some(Awaited::Watched(id)) => WaitsFor::Deferred(id),
+            Some(Awaited::Unknown) => WaitsFor::Unknown,
+            None if !story.fired => WaitsFor::Source(story.source.unwrap_or("a resolver")),
+            None if story.ran < story.stages.len() => WaitsFor::Stages,
+            None => return None,
+        };
+        Some(PendingDeferred {
+            id: record.id,
+            made: record.made,
+            label: story.label,
+            age: record.since.elapsed(),
+            stages: story.stages[story.ran..]
+                .iter()
+                .map(|stage| StageInfo {
+                    name: stage.name,
+                    at: stage.at,
+                })
+                .collect(),
+            waits_for,
+        })
+    }
+
+    /// Returns its number, which no other Deferred has.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Returns where it was made.
+    pub fn made_at(&self) -> &'static Location<'static> {
+        self.made
+    }
+
+    /// Returns its label, if it has one.
+    pub fn label(&self) -> Option<&'static str> {
+        self.label
+    }
+
+    /// Returns how long ago it was made.
+    pub fn age(&self) -> Duration {
+        self.age
+    }
+
+    /// Returns the stages that have not run yet, in order.
+    pub fn stages(&self) -> &[StageInfo] {
+        &self.stages
+    }
+
+    /// Returns what it waits for.
+    pub fn waits_for(&self) -> WaitsFor {
+        self.waits_for
+    }
+}
+
+impl StageInfo {
+    /// Returns the callback's name, as `std::any::type_name` gives it.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Returns the place of the `add_*` call.
+    pub fn at(&self) -> &'static Location<'static> {
+        self.at
+    }
+}
+
+impl Pending {
+    /// Returns the Deferreds, oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = &PendingDeferred> {
+        self.entries.iter()
+    }
+
+    /// Returns how many there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Returns whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+}
+
+impl fmt::Display for WaitsFor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            WaitsFor::Source(what) => write!(f, "waits for {what}"),
+            WaitsFor::Deferred(id) => write!(f, "waits for Deferred {id}"),
+            WaitsFor::Unknown => f.write_str("waits for a Deferred that is not watched"),
+            WaitsFor::Stages => f.write_str("has stages to run"),
+        }
+    }
+}
+
+impl fmt::Display for Pending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let by_id: HashMap<u64, &PendingDeferred> =
+            self.entries.iter().map(|entry| (entry.id, entry)).collect();
+        let awaited: HashSet<u64> = self
+            .entries
+            .iter()
+            .filter_map(|entry| match entry.waits_for {
+                WaitsFor::Deferred(id) => Some(id),
+                _ => None,
+            })
+            .collect();
+        writeln!(f, "{} without a result", self.entries.len())?;
+        let roots = self.entries.iter().filter(|entry| !awaited.contains(&entry.id));
+        for root in roots {
+            // Each waits for one other, so a branch is a line; and nothing
+            // waits for itself.
+            let mut depth = 0;
+            let mut next = Some(root);
+            while let Some(entry) = next {
+                entry.print(f, depth)?;
+                depth += 1;
+                next = match entry.waits_for {
+                    WaitsFor::Deferred(id) => by_id.get(&id).copied(),
+                    _ => None,
+                };
+            }
+        }
+        Ok(())
+    }
+}
+
+impl PendingDeferred {
+    fn print(&self, f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result {
+        // Deep chains stay readable: past this they are not indented further.
+        let indent = "  ".repeat(depth.min(20));
+        write!(f, "{indent}{} Deferred {}", if depth > 0 { "└" } else { "•" }, self.id)?;
+        if let Some(label) = self.label {
+            write!(f, " ({label})")?;
+        }
+        writeln!(
+            f,
+            ", made at {}:{}, {:.1?} ago, {}",
+            self.made.file(),
+            self.made.line(),
+            self.age,
+            self.waits_for
+        )?;
+        for stage in &self.stages {
+            writeln!(f, "{indent}    then {} ({}:{})", stage.name, stage.at.file(), stage.at.line())?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,124 @@
+//! A cancel from outside that strikes one stretch of a chain and nothing after
+//! it.
+//!
+//! A chain's handle cancels whatever the chain waits for; a timer's cancel must
+//! not reach what a stage behind the timeout waits for. So the end of the
+//! stretch and the strike agree who was first. By [`State`]:
+//!
+//! 1. `Waiting`: there is neither result nor strike. The first of them takes
+//!    the handle.
+//! 2. `Cancelling`: one thread cancels, under no lock. A result that comes on
+//!    that thread is what the cancel made, and goes on. One that comes on
+//!    another thread must not go on while the cancel may still find the chain:
+//!    it is `Parked`, in a Deferred that no cancel reaches, and the cancelling
+//!    thread lets it go on when it is through.
+//! 3. `Struck`: the cancel is over, and its result is still to come.
+//! 4. `Over`: nothing happens any more.
+//!
+//! The stretch's stage owns the limit, which owns a handle of its chain; the
+//! first result or strike ends that circle, and every chain gets a result.
+
+use crate::chain::{Deferred, Resolver};
+use crate::core::{CancelRequest, Delegate, Handle};
+use crate::failure::{Failure, lock};
+use std::panic::Location;
+use std::sync::{Arc, Mutex};
+use std::thread::{self, ThreadId};
+
+pub(super) struct Limit<T, C> {
+    state: Mutex<State<T, C>>,
+    made: &'static Location<'static>,
+}
+
+enum State<T, C> {
+    Waiting(Handle),
+    Cancelling(ThreadId, C),
+    Parked(Result<T, Failure>, Resolver<T>),
+    Struck(C),
+    Over,
+}
+
+/// What a result found at the end of the stretch.
+pub(super) enum Met<T, C> {
+    /// It came first.
+    First(Result<T, Failure>),
+    /// It came after the strike, for the cause given; `at_once` if the cancel
+    /// itself brought it.
+    Struck {
+        result: Deferred<T>,
+        cause: C,
+        at_once: bool,
+    },
+}
+
+/// A cancel that ends here.
+struct Ignored;
+
+impl Delegate for Ignored {
+    fn cancel(&self, _: CancelRequest) {}
+}
+
+impl<T: Send + 'static, C: Copy> Limit<T, C> {
+    /// A limit of the chain that `handle` cancels.
+    pub(super) fn new(handle: Handle, made: &'static Location<'static>) -> Arc<Self> {
+        let state = Mutex::new(State::Waiting(handle));
+        Arc::new(Limit { state, made })
+    }
+
+    /// Cancels the stretch, unless its result was there first.
+    pub(super) fn strike(&self, cause: C, request: CancelRequest) {
+        let mut state = lock(&self.state);
+        let handle = match std::mem::replace(&mut *state, State::Over) {
+            State::Waiting(handle) => handle,
+            other => {
+                *state = other;
+                return;
+            }
+        };
+        *state = State::Cancelling(thread::current().id(), cause);
+        drop(state);
+        handle.cancel(request);
+        let mut state = lock(&self.state);
+        match std::mem::replace(&mut *state, State::Over) {
+            State::Cancelling(_, cause) => *state = State::Struck(cause),
+            State::Parked(result, resolver) => {
+                drop(state);
+                resolver.fire(result);
+            }
+            other => *state = other,
+        }
+    }
+
+    /// Takes in the result at the end of the stretch, where nothing of it is
+    /// left to cancel.
+    pub(super) fn meet(&self, result: Result<T, Failure>) -> Met<T, C> {
+        let mut state = lock(&self.state);
+        match std::mem::replace(&mut *state, State::Over) {
+            State::Waiting(handle) => {
+                drop(state);
+                drop(handle);
+                Met::First(result)
+            }
+            State::Cancelling(thread, cause) if thread == thread::current().id() => Met::Struck {
+                result: Deferred::ready(result, self.made),
+                cause,
+                at_once: true,
+            },
+            State::Cancelling(_, cause) => {
+                let (resolver, parked) = Deferred::with_delegate(self.made, Arc::new(Ignored));
+                *state = State::Parked(result, resolver);
+                Met::Struck {
+                    result: parked,
+                    cause,
+                    at_once: false,
+                }
+            }
+            State::Struck(cause) => Met::Struck {
+                result: Deferred::ready(result, self.made),
+                cause,
+                at_once: false,
+            },
+            State::Parked(..) | State::Over => unreachable!("a stretch has one result"),
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! What is built of Deferreds: lists, races, bounded maps, shared results.
+//!
+//! Nothing here reaches into a chain: a primitive ends its children with a
+//! function, cancels them through handles, and fires a Deferred of its own.
+
+mod children;
+mod gather;
+mod limit;
+mod list;
+mod lock;
+mod queue;
+mod race;
+mod share;
+mod semaphore;
+mod timeout;
+mod waiting;
+
+pub use gather::gather_results;
+pub use list::DeferredList;
+pub use lock::DeferredLock;
+pub use queue::DeferredQueue;
+pub use race::race;
+pub use share::SharedDeferred;
+pub use semaphore::DeferredSemaphore;
+
+use crate::chain::{Deferred, Outcome};
+
+/// Runs `job` once `acquired` has what it asked for, which is released when
+/// the job's outcome is known, before the stages that follow.
+#[track_caller]
+fn run_holding<G, R>(
+    acquired: Deferred<G>,
+    job: impl FnOnce() -> R + Send + 'static,
+) -> Deferred<R::Output>
+where
+    G: Send + 'static,
+    R: Outcome,
+{
+    // A job that panics unwinds through the guard.
+    acquired.add_callback(move |guard| job().into_deferred().finally(move || drop(guard)))
+}

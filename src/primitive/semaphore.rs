@@ -1,0 +1,201 @@
+//! Tokio's semaphore for callbacks.
+
+use super::waiting::Lanes;
+use crate::chain::{Deferred, Outcome};
+use crate::failure::Failure;
+use std::fmt;
+use std::panic::Location;
+use std::sync::Arc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
+
+/// A limited number of permits: Twisted's `DeferredSemaphore`, over Tokio's
+/// [`Semaphore`].
+///
+/// Async fns share the limit: [`from_tokio`](Self::from_tokio) and
+/// [`as_tokio`](Self::as_tokio) give either side the other's semaphore. All
+/// wait in Tokio's queue, first come first served, from the moment
+/// [`acquire`](Self::acquire) is called. A waiter that is cancelled, or dropped
+/// with no callback on it, gives up its place, and no permit is lost.
+///
+/// A free permit costs no task and needs no runtime. Who has to wait is fired
+/// on a task of the runtime that was current when it began to wait (else of the
+/// default one): one task for all waiters of a semaphore, so their callbacks
+/// should be short, or move on with [`Deferred::via`].
+///
+/// Clones are the same semaphore.
+///
+/// # Examples
+///
+/// ```
+/// use tokio_deferred::{Deferred, DeferredSemaphore, gather_results};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let two = DeferredSemaphore::new(2);
+/// let jobs = (0..10).map(|n| {
+///     two.run(move || Deferred::from_future(async move {
+///         tokio::task::yield_now().await; // at most two of these at a time
+///         n * n
+///     }))
+/// });
+/// let squares = gather_results(jobs.collect::<Vec<_>>()).await.unwrap();
+/// assert_eq!(squares.iter().sum::<i32>(), 285);
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct DeferredSemaphore(Arc<Inner>);
+
+struct Inner {
+    semaphore: Arc<Semaphore>,
+    limit: usize,
+    lanes: Lanes,
+}
+
+impl DeferredSemaphore {
+    /// Makes a semaphore with `limit` permits.
+    ///
+    /// # Panics
+    ///
+    /// If `limit` is more than [`Semaphore::MAX_PERMITS`].
+    pub fn new(limit: usize) -> Self {
+        Self::from_tokio(Arc::new(Semaphore::new(limit)), limit)
+    }
+
+    /// Makes one that gives out the permits of Tokio's `semaphore`; `limit` is
+    /// what [`limit`](Self::limit) returns.
+    pub fn from_tokio(semaphore: Arc<Semaphore>, limit: usize) -> Self {
+        DeferredSemaphore(Arc::new(Inner {
+            semaphore,
+            limit,
+            lanes: Lanes::default(),
+        }))
+    }
+
+    /// Returns Tokio's semaphore, for async code that shares the permits.
+    pub fn as_tokio(&self) -> &Arc<Semaphore> {
+        &self.0.semaphore
+    }
+
+    /// Returns how many permits there are in all: the number that was given
+    /// when the semaphore was made.
+    pub fn limit(&self) -> usize {
+        self.0.limit
+    }
+
+    /// Returns how many permits are free now.
+    pub fn tokens(&self) -> usize {
+        self.0.semaphore.available_permits()
+    }
+
+    /// Takes a permit, or waits for one; dropping the permit releases it.
+    ///
+    /// The place in the queue is taken now, not when the Deferred is first
+    /// polled.
+    ///
+    /// # Errors
+    ///
+    /// The Deferred fails with Tokio's [`AcquireError`] if the semaphore is
+    /// closed, and with [`NoRuntime`](crate::NoRuntime) if it has to wait and
+    /// there is no runtime, or that one shuts down meanwhile.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancelling or dropping the Deferred loses the place in the queue, and
+    /// nothing else.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tokio_deferred::{DeferredSemaphore, testing};
+    ///
+    /// let semaphore = DeferredSemaphore::new(1);
+    /// let permit = testing::success_of(semaphore.acquire());
+    /// assert_eq!(semaphore.tokens(), 0);
+    /// drop(permit);
+    /// assert_eq!(semaphore.tokens(), 1);
+    /// ```
+    ///
+    /// [`AcquireError`]: tokio::sync::AcquireError
+    #[track_caller]
+    pub fn acquire(&self) -> Deferred<OwnedSemaphorePermit> {
+        self.acquire_at(1, Location::caller())
+    }
+
+    /// Takes `n` permits at once, or waits until it can.
+    ///
+    /// Who waits for many is not passed by who wants few. More permits than
+    /// there will ever be are waited for until the Deferred is cancelled.
+    ///
+    /// # Errors
+    ///
+    /// As for [`acquire`](Self::acquire).
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`acquire`](Self::acquire).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tokio_deferred::{DeferredSemaphore, testing};
+    ///
+    /// let semaphore = DeferredSemaphore::new(5);
+    /// let three = testing::success_of(semaphore.acquire_many(3));
+    /// assert_eq!(three.num_permits(), 3);
+    /// assert_eq!(semaphore.tokens(), 2);
+    /// ```
+    #[track_caller]
+    pub fn acquire_many(&self, n: u32) -> Deferred<OwnedSemaphorePermit> {
+        self.acquire_at(n, Location::caller())
+    }
+
+    fn acquire_at(&self, n: u32, made: &'static Location<'static>) -> Deferred<OwnedSemaphorePermit> {
+        let semaphore = &self.0.semaphore;
+        match semaphore.clone().try_acquire_many_owned(n) {
+            Ok(permit) => Deferred::ready(Ok(permit), made),
+            Err(TryAcquireError::NoPermits | TryAcquireError::Closed) => self.0.lanes.wait(
+                semaphore.clone().acquire_many_owned(n),
+                |acquired, made| acquired.map_err(|closed| Failure::from_error(closed, made)),
+                made,
+            ),
+        }
+    }
+
+    /// Takes a permit, calls `f`, and releases the permit when its outcome is
+    /// known, before the Deferred goes on to its stages: Twisted's `run`.
+    ///
+    /// The outcome is the Deferred's. A failure and a panic release the permit
+    /// too. Dropping the Deferred leaves the job waiting or running; cancelling
+    /// it takes the job out of the queue, or, once it runs, cancels the
+    /// Deferred that it returned.
+    ///
+    /// # Errors
+    ///
+    /// As for [`acquire`](Self::acquire); then `f` is not called.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tokio_deferred::{DeferredSemaphore, testing};
+    ///
+    /// let semaphore = DeferredSemaphore::new(1);
+    /// let inside = semaphore.clone();
+    /// let outside = semaphore.clone();
+    /// let d = semaphore
+    ///     .run(move || Ok(inside.tokens()))
+    ///     .map(move |tokens_inside| (tokens_inside, outside.tokens()));
+    /// assert_eq!(testing::success_of(d), (0, 1));
+    /// ```
+    #[track_caller]
+    pub fn run<R: Outcome>(&self, f: impl FnOnce() -> R + Send + 'static) -> Deferred<R::Output> {
+        super::run_holding(self.acquire(), f)
+    }
+}
+
+impl fmt::Debug for DeferredSemaphore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeferredSemaphore")
+            .field("limit", &self.limit())
+            .field("tokens", &self.tokens())
+            .finish_non_exhaustive()
+    }
+}

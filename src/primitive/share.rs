@@ -1,0 +1,283 @@
+//! One result for any number of consumers.
+//!
+//! Under the lock:
+//!
+//! 1. The result is *awaited* (neither `fired` nor `result`), *here* (both), or
+//!    *out* (`fired` alone): one thread has taken it to clone it. So no two
+//!    threads clone at a time, and no clone runs under the lock. Who took it
+//!    puts it back.
+//! 2. Subscribers queue, by number, while the result is not here.
+//! 3. One thread serves the queue, as `serving` says: it takes a subscriber
+//!    and the result out, clones, puts the result back, fires, and begins anew.
+//!    Who puts the result back and finds a queue without a server becomes the
+//!    server. So a subscriber that subscribes or cancels in its callback, or in
+//!    the clone, makes no stack grow.
+//! 4. Who takes a resolver out of the queue fires it: the server, or a cancel.
+//! 5. A subscriber that nobody can see any more (its Deferred was dropped with
+//!    no stage on it) holds no interest: it gets no clone, and does not keep
+//!    the source from being cancelled.
+
+use crate::chain::{Deferred, Resolver};
+use crate::core::{CancelRequest, Delegate, Handle};
+use crate::failure::{Failure, lock, quietly, report};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+/// The result of a Deferred, for any number of consumers, late ones included.
+///
+/// Made by [`Deferred::share`]; its clones share the same result.
+///
+/// # Examples
+///
+/// ```
+/// use tokio_deferred::{Deferred, testing};
+///
+/// let (resolver, d) = Deferred::new();
+/// let page = d.share();
+/// let (words, lines) = (page.subscribe(), page.subscribe());
+/// let words = words.map(|text: &str| text.split_whitespace().count());
+/// let lines = lines.map(|text| text.lines().count());
+/// resolver.callback("one two\nthree");
+/// assert_eq!(testing::success_of(words), 3);
+/// assert_eq!(testing::success_of(lines), 2);
+/// assert_eq!(testing::success_of(page.subscribe()).len(), 13);
+/// ```
+pub struct SharedDeferred<T> {
+    shared: Arc<Shared<T>>,
+}
+
+struct Shared<T> {
+    state: Mutex<State<T>>,
+    made: &'static Location<'static>,
+}
+
+struct State<T> {
+    result: Option<Result<T, Failure>>,
+    fired: bool,
+    serving: bool,
+    /// A subscriber got the result, so that its failure, if it is one, is no
+    /// longer ours to report.
+    delivered: bool,
+    /// By number, so that they are served in order and found by a cancel.
+    queue: BTreeMap<u64, Resolver<T>>,
+    /// The number of the next subscriber. At one a nanosecond these last 584
+    /// years.
+    next: u64,
+    /// Cancels the source, while it is unfired.
+    source: Option<Handle>,
+}
+
+/// What a subscriber's cancel takes out of the queue.
+struct Subscriber<T> {
+    shared: Arc<Shared<T>>,
+    number: u64,
+}
+
+impl<T: Clone + Send + 'static> Deferred<T> {
+    /// Makes the result available to any number of consumers, each of which
+    /// gets a clone.
+    ///
+    /// Cancelling or dropping one subscriber leaves the others alone. The
+    /// source is cancelled when a subscriber cancels and no other is left. A
+    /// [`SharedDeferred`] itself holds no interest in the result, and dropping
+    /// it cancels nothing.
+    ///
+    /// Values are cloned under no lock, and never by two threads at the same
+    /// time, so they need not be `Sync`. A panic in a clone is the failure of
+    /// the subscriber it was for. Clones of a failure are the same failure. One
+    /// that no subscriber got is reported as unhandled when the last handle
+    /// goes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tokio_deferred::Deferred;
+    ///
+    /// let (resolver, d) = Deferred::<String>::new();
+    /// let shared = d.share();
+    /// let (a, b) = (shared.subscribe(), shared.subscribe());
+    /// a.cancel();
+    /// assert!(!resolver.is_cancelled());
+    /// b.cancel();
+    /// assert!(resolver.is_cancelled());
+    /// # for d in [a, b] { d.add_errback(|_| Ok(String::new())); }
+    /// ```
+    #[track_caller]
+    pub fn share(self) -> SharedDeferred<T> {
+        let shared = Arc::new(Shared {
+            state: Mutex::new(State {
+                result: None,
+                fired: false,
+                serving: false,
+                delivered: false,
+                queue: BTreeMap::new(),
+                next: 0,
+                source: self.pending_handle(),
+            }),
+            made: Location::caller(),
+        });
+        let target = shared.clone();
+        self.end(move |result| target.fire(result));
+        SharedDeferred { shared }
+    }
+}
+
+impl<T: Clone + Send + 'static> SharedDeferred<T> {
+    /// Returns a Deferred of its own with the result, which has it at once if
+    /// it is there.
+    ///
+    /// Subscribers get the result in the order in which they subscribed.
+    #[track_caller]
+    pub fn subscribe(&self) -> Deferred<T> {
+        let made = Location::caller();
+        let mut state = lock(&self.shared.state);
+        if let Some(result) = state.result.take() {
+            state.delivered = true;
+            drop(state);
+            let mine = copy(&result, made);
+            self.shared.put(result);
+            return Deferred::ready(mine, made);
+        }
+        let number = state.next;
+        state.next += 1;
+        drop(state);
+        let subscriber = Subscriber {
+            shared: self.shared.clone(),
+            number,
+        };
+        let (resolver, d) = Deferred::with_delegate(made, Arc::new(subscriber));
+        let mut state = lock(&self.shared.state);
+        state.queue.insert(number, resolver);
+        // The result may have come, or come back, meanwhile.
+        self.shared.serve(state);
+        d
+    }
+}
+
+impl<T: Clone + Send + 'static> Shared<T> {
+    fn fire(&self, result: Result<T, Failure>) {
+        let source = {
+            let mut state = lock(&self.state);
+            state.fired = true;
+            state.source.take()
+        };
+        drop(source);
+        self.put(result);
+    }
+
+    /// Puts the result in its place, and gives it to who waits for it.
+    fn put(&self, result: Result<T, Failure>) {
+        let mut state = lock(&self.state);
+        state.result = Some(result);
+        self.serve(state);
+    }
+
+    /// Serves the queue, if the result is here and nobody else does.
+    fn serve<'a>(&'a self, mut state: MutexGuard<'a, State<T>>) {
+        if state.serving {
+            return;
+        }
+        state.serving = true;
+        while let Some(result) = state.result.take() {
+            let Some((_, resolver)) = state.queue.pop_first() else {
+                state.result = Some(result);
+                break;
+            };
+            let is_seen = resolver.is_observed();
+            state.delivered |= is_seen;
+            drop(state);
+            let copy = if is_seen {
+                copy(&result, self.made)
+            } else {
+                Err(unseen(self.made))
+            };
+            lock(&self.state).result = Some(result);
+            resolver.fire(copy);
+            state = lock(&self.state);
+        }
+        state.serving = false;
+    }
+}
+
+/// Clones the result, which the caller has to itself.
+fn copy<T: Clone>(
+    result: &Result<T, Failure>,
+    made: &'static Location<'static>,
+) -> Result<T, Failure> {
+    match catch_unwind(AssertUnwindSafe(|| result.clone())) {
+        Ok(copy) => copy,
+        Err(payload) => Err(Failure::panicked(payload, made)),
+    }
+}
+
+/// What a Deferred that nobody can see fires with; it is not reported.
+fn unseen(made: &'static Location<'static>) -> Failure {
+    Failure::cancelled(None, true, made)
+}
+
+impl<T: Send + 'static> Delegate for Subscriber<T> {
+    fn cancel(&self, request: CancelRequest) {
+        let mut state = lock(&self.shared.state);
+        // If it is not there, its result is on the way.
+        let Some(resolver) = state.queue.remove(&self.number) else {
+            return;
+        };
+        let mut gone = Vec::new();
+        while let Some(first) = state.queue.first_entry()
+            && !first.get().is_observed()
+        {
+            gone.push(first.remove());
+        }
+        let source = if state.queue.is_empty() {
+            state.source.clone()
+        } else {
+            None
+        };
+        drop(state);
+        for gone in gone {
+            gone.fire(Err(unseen(self.shared.made)));
+        }
+        let request = match source {
+            Some(source) => {
+                let (mut for_source, mine) = request.split();
+                // The one who asked for it is told by a failure of its own.
+                for_source.quiet = true;
+                source.cancel(for_source);
+                mine
+            }
+            None => request,
+        };
+        resolver.fire(Err(request.into_failure()));
+    }
+}
+
+impl<T> Drop for Shared<T> {
+    fn drop(&mut self) {
+        let state = self.state.get_mut().unwrap_or_else(|poisoned| poisoned.into_inner());
+        match state.result.take() {
+            Some(Err(failure)) if !state.delivered => report(failure, self.made, None),
+            result => quietly("the drop of a value", || drop(result)),
+        }
+    }
+}
+
+impl<T> Clone for SharedDeferred<T> {
+    fn clone(&self) -> Self {
+        SharedDeferred {
+            shared: self.shared.clone(),
+        }
+    }
+}
+
+impl<T> fmt::Debug for SharedDeferred<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = lock(&self.shared.state);
+        f.debug_struct("SharedDeferred")
+            .field("fired", &state.fired)
+            .field("waiting", &state.queue.len())
+            .field("made", &format_args!("{}", self.shared.made))
+            .finish()
+    }
+}

@@ -1,0 +1,64 @@
+//! One call, later.
+
+use super::clock::{Clock, Scheduled};
+use crate::chain::{Deferred, Outcome};
+use std::panic::Location;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+/// Calls `f` in `after` from now, on a task of the runtime, and returns a
+/// Deferred of what it returns: Twisted's `deferLater`.
+///
+/// Cancelling the Deferred stops the timer, and `f` is never called; once it
+/// was called, a cancel reaches the Deferred that it returned. Dropping the
+/// Deferred leaves the call to be made. A panic in `f` is the failure.
+///
+/// # Errors
+///
+/// Without a Tokio runtime, or without timers in it, `f` is dropped and the
+/// Deferred fails with [`NoRuntime`](crate::NoRuntime); so it does if the
+/// runtime shuts down before.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use tokio_deferred::task;
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() {
+/// let start = tokio::time::Instant::now();
+/// let d = task::defer_later(Duration::from_secs(3), || Ok("done"));
+/// assert_eq!(d.await.unwrap(), "done");
+/// assert_eq!(start.elapsed().as_secs(), 3);
+/// # }
+/// ```
+#[doc(alias = "deferLater")]
+#[track_caller]
+pub fn defer_later<R: Outcome>(
+    after: Duration,
+    f: impl FnOnce() -> R + Send + 'static,
+) -> Deferred<R::Output> {
+    pause(after).add_callback(move |()| f())
+}
+
+/// Returns a Deferred that has its result in `after` from now.
+#[track_caller]
+fn pause(after: Duration) -> Deferred<()> {
+    let made = Location::caller();
+    let clock = match Clock::find() {
+        Ok(clock) => clock,
+        Err(none) => return Deferred::ready(Err(none.into()), made),
+    };
+    let timer = Arc::new(OnceLock::<Scheduled>::new());
+    let stop = timer.clone();
+    let (resolver, d) = Deferred::with_canceller(move || {
+        if let Some(timer) = stop.get() {
+            timer.stop();
+        }
+        None
+    });
+    let scheduled = clock.call_later(after, move |due| resolver.fire(due.map_err(Into::into)));
+    // Nobody else has the Deferred yet, so no cancel came before this.
+    let _ = timer.set(scheduled);
+    d
+}

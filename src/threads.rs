@@ -1,0 +1,315 @@
+//! Deferreds and threads: Twisted's `twisted.internet.threads`.
+//!
+//! Code that blocks goes to the threads that Tokio keeps for it
+//! ([`defer_to_thread`]); threads that run beside Tokio reach into a runtime
+//! ([`call_from_thread`], [`blocking_call_from_thread`]).
+//!
+//! The functions that are called may return whatever a callback may
+//! ([`Outcome`]): a `Result`, so that `?` works in them, a [`Deferred`], or
+//! nothing. A panic in one is a failure.
+//!
+//! # Examples
+//!
+//! ```
+//! use tokio_deferred::threads;
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() {
+//! let lines = threads::defer_to_thread(|| Ok(std::fs::read_to_string("Cargo.toml")?))
+//!     .map(|text| text.lines().count());
+//! assert!(lines.await.unwrap() > 1);
+//! # }
+//! ```
+
+// Invariants:
+//
+// 1. A job that a runtime takes is run, or its Deferred is fired with
+//    NoRuntime: the job's drop does that.
+// 2. Who would block a runtime's own thread is refused before anything runs.
+
+use crate::bridge::find_runtime;
+use crate::chain::{Deferred, Outcome, Resolver};
+use crate::failure::{DeferredError, Failure, NoRuntime, discard, quietly, report};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::sync::{Arc, OnceLock};
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
+
+/// The thread runs a runtime's tasks, so waiting in it would stop them, the
+/// one that is waited for among them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("cannot block a thread that runs the tasks of a Tokio runtime; await the Deferred instead")]
+#[non_exhaustive]
+pub struct CannotBlock;
+
+/// Calls `f` on a thread for blocking code, and returns a Deferred of what it
+/// returns: Twisted's `deferToThread`.
+///
+/// The thread is one of those that the current Tokio runtime, else the default
+/// one, keeps for that ([`tokio::task::spawn_blocking`]). The stages run on it
+/// as well; [`Deferred::via`] moves them to a task.
+///
+/// Cancelling the Deferred takes a call that has not begun from the queue; one
+/// that has begun runs to its end, and its result is dropped.
+///
+/// # Errors
+///
+/// Without a runtime, or when it shuts down before the call, `f` is dropped and
+/// the failure is [`NoRuntime`].
+///
+/// # Examples
+///
+/// ```
+/// use tokio_deferred::threads;
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let d = threads::defer_to_thread(|| Ok("42".parse::<u32>()?));
+/// assert_eq!(d.await.unwrap(), 42);
+/// # }
+/// ```
+#[doc(alias = "deferToThread")]
+#[track_caller]
+pub fn defer_to_thread<R: Outcome>(f: impl FnOnce() -> R + Send + 'static) -> Deferred<R::Output> {
+    match find_runtime(None) {
+        Ok(runtime) => defer_to_thread_on(&runtime, f),
+        Err(none) => Deferred::ready(Err(none.into()), Location::caller()),
+    }
+}
+
+/// Calls `f` on a thread for blocking code of the runtime given; as
+/// [`defer_to_thread`] in all else: Twisted's `deferToThreadPool`.
+///
+/// # Examples
+///
+/// ```
+/// use tokio_deferred::threads;
+///
+/// let runtime = tokio::runtime::Runtime::new().unwrap();
+/// let d = threads::defer_to_thread_on(runtime.handle(), || Ok(6 * 7));
+/// assert_eq!(runtime.block_on(d).unwrap(), 42);
+/// ```
+#[doc(alias = "deferToThreadPool")]
+#[track_caller]
+pub fn defer_to_thread_on<R: Outcome>(
+    handle: &Handle,
+    f: impl FnOnce() -> R + Send + 'static,
+) -> Deferred<R::Output> {
+    let queued = Arc::new(OnceLock::<AbortHandle>::new());
+    let stop = queued.clone();
+    let (resolver, d) = Deferred::with_canceller(move || {
+        if let Some(job) = stop.get() {
+            job.abort();
+        }
+        None
+    });
+    let job = Job::new(f, resolver, Location::caller());
+    // Tokio panics if it cannot start a thread; then it drops the job.
+    match catch_unwind(AssertUnwindSafe(|| handle.spawn_blocking(|| job.run()))) {
+        // Nobody else has the Deferred yet, so no cancel came before this.
+        Ok(task) => drop(queued.set(task.abort_handle())),
+        Err(payload) => discard(payload),
+    }
+    d
+}
+
+/// Calls `f` on a thread for blocking code, and returns at once: Twisted's
+/// `callInThread`.
+///
+/// A failure, [`NoRuntime`] included, is reported as unhandled.
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::mpsc;
+/// use tokio_deferred::threads;
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let (tx, rx) = mpsc::channel();
+/// threads::call_in_thread(move || Ok(tx.send("from a thread")?));
+/// assert_eq!(rx.recv().unwrap(), "from a thread");
+/// # }
+/// ```
+#[doc(alias = "callInThread")]
+#[track_caller]
+pub fn call_in_thread<R: Outcome>(f: impl FnOnce() -> R + Send + 'static) {
+    defer_to_thread(f).log_errors();
+}
+
+/// Calls the functions of `fns` in order, on one thread for blocking code, and
+/// returns at once: Twisted's `callMultipleInThread`.
+///
+/// The first that fails or panics is the last that is called; its failure is
+/// reported as unhandled, as that of a Deferred that one returns is. Such a
+/// Deferred is not waited for.
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::mpsc;
+/// use tokio_deferred::threads;
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let (tx, rx) = mpsc::channel();
+/// threads::call_multiple_in_thread((0..3).map(|n| {
+///     let tx = tx.clone();
+///     move || tx.send(n).unwrap()
+/// }));
+/// drop(tx);
+/// assert_eq!(rx.iter().collect::<Vec<_>>(), [0, 1, 2]);
+/// # }
+/// ```
+#[doc(alias = "callMultipleInThread")]
+#[track_caller]
+pub fn call_multiple_in_thread<F, R>(fns: impl IntoIterator<Item = F>)
+where
+    F: FnOnce() -> R + Send + 'static,
+    R: Outcome,
+{
+    let made = Location::caller();
+    let fns: Vec<F> = fns.into_iter().collect();
+    call_in_thread(move || {
+        for f in fns {
+            match call(f, made).try_result() {
+                Ok(Ok(value)) => drop(value),
+                Ok(Err(failure)) => return Err(failure),
+                Err(pending) => pending.log_errors(),
+            }
+        }
+        Ok(())
+    });
+}
+
+/// Calls `f` in a task of the runtime given, from any thread, and returns at
+/// once: Twisted's `callFromThread`.
+///
+/// A failure is reported as unhandled, and so is a [`NoRuntime`], if the
+/// runtime is gone.
+///
+/// # Examples
+///
+/// ```
+/// use tokio_deferred::{Deferred, threads};
+///
+/// let runtime = tokio::runtime::Runtime::new().unwrap();
+/// let (resolver, d) = Deferred::new();
+/// threads::call_from_thread(runtime.handle(), || resolver.callback(tokio::task::id()));
+/// assert!(runtime.block_on(d).is_ok());
+/// ```
+#[doc(alias = "callFromThread")]
+#[track_caller]
+pub fn call_from_thread<R: Outcome>(handle: &Handle, f: impl FnOnce() -> R + Send + 'static) {
+    call_on(handle, f, Location::caller()).log_errors();
+}
+
+/// Calls `f` in a task of the runtime given, waits on this thread for what it
+/// returns, and returns that: Twisted's `blockingCallFromThread`.
+///
+/// If `f` returns a Deferred, its result is waited for. A runtime of the
+/// current-thread flavor must be run by some other thread.
+///
+/// # Errors
+///
+/// - The failure of `f`, or of the Deferred that it returned; its panic.
+/// - [`CannotBlock`] where Tokio does not allow to block (in a task, or in the
+///   future given to `block_on`), where it could wait for itself for ever; `f`
+///   is dropped. Such code awaits a Deferred instead. Tokio can only be asked
+///   by a panic, whose message is printed.
+/// - [`NoRuntime`] if the runtime is gone.
+///
+/// # Examples
+///
+/// ```
+/// use tokio_deferred::threads;
+///
+/// let runtime = tokio::runtime::Runtime::new().unwrap();
+/// let n = threads::blocking_call_from_thread(runtime.handle(), || Ok("42".parse::<u32>()?));
+/// assert_eq!(n.unwrap(), 42);
+/// ```
+#[doc(alias = "blockingCallFromThread")]
+#[track_caller]
+pub fn blocking_call_from_thread<R: Outcome>(
+    handle: &Handle,
+    f: impl FnOnce() -> R + Send + 'static,
+) -> Result<R::Output, DeferredError> {
+    let made = Location::caller();
+    if !may_block() {
+        return Err(Failure::from_error(CannotBlock, made).into());
+    }
+    let (tx, rx) = oneshot::channel();
+    call_on(handle, f, made).end(move |result| {
+        if let Err(Err(failure)) = tx.send(result) {
+            report(failure, made, None);
+        }
+    });
+    match rx.blocking_recv() {
+        Ok(result) => result.map_err(DeferredError::from),
+        Err(_) => Err(Failure::from_error(NoRuntime::new(), made).into()),
+    }
+}
+
+/// Whether Tokio lets this thread block, which it says only by a panic.
+fn may_block() -> bool {
+    let (tx, rx) = oneshot::channel();
+    let _ = tx.send(());
+    match catch_unwind(AssertUnwindSafe(|| rx.blocking_recv())) {
+        Ok(_) => true,
+        Err(payload) => {
+            discard(payload);
+            false
+        }
+    }
+}
+
+/// Calls `f` in a task; cancelling does not stop it.
+fn call_on<R: Outcome>(
+    handle: &Handle,
+    f: impl FnOnce() -> R + Send + 'static,
+    made: &'static Location<'static>,
+) -> Deferred<R::Output> {
+    let (resolver, d) = Deferred::new();
+    let job = Job::new(f, resolver, made);
+    handle.spawn(async move { job.run() });
+    d
+}
+
+/// What `f` returns, or its panic.
+fn call<R: Outcome>(f: impl FnOnce() -> R, made: &'static Location<'static>) -> Deferred<R::Output> {
+    match catch_unwind(AssertUnwindSafe(|| f().into_deferred())) {
+        Ok(d) => d,
+        Err(payload) => Deferred::ready(Err(Failure::panicked(payload, made)), made),
+    }
+}
+
+/// A call on its way to a thread (invariant 1).
+struct Job<F, T: Send + 'static> {
+    parts: Option<(F, Resolver<T>)>,
+    made: &'static Location<'static>,
+}
+
+impl<F, R> Job<F, R::Output>
+where
+    F: FnOnce() -> R,
+    R: Outcome,
+{
+    fn run(mut self) {
+        if let Some((f, resolver)) = self.parts.take() {
+            call(f, self.made).chain_deferred(resolver);
+        }
+    }
+}
+
+impl<F, T: Send + 'static> Job<F, T> {
+    fn new(f: F, resolver: Resolver<T>, made: &'static Location<'static>) -> Self {
+        let parts = Some((f, resolver));
+        Job { parts, made }
+    }
+}
+
+impl<F, T: Send + 'static> Drop for Job<F, T> {
+    fn drop(&mut self) {
+        if let Some((f, resolver)) = self.parts.take() {
+            quietly("the drop of a call that was not made", || drop(f));
+            resolver.fire(Err(Failure::from_error(NoRuntime::new(), self.made)));
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! What a Deferred allocates, exactly.
+
+mod counting;
+
+use counting::{Count, count};
+use tokio::runtime::Builder;
+use tokio_deferred::{Deferred, DeferredError, Failure};
+
+/// Bytes of the block of a pending one, the allocator's own overhead aside.
+const BLOCK: i64 = 184;
+
+fn with_callbacks(mut deferred: Deferred<u64>, callbacks: u64) -> Deferred<u64> {
+    for n in 1..=callbacks {
+        deferred = deferred.add_callback(move |value| Ok(value + n));
+    }
+    deferred
+}
+
+fn value_of(deferred: Deferred<u64>) -> Option<u64> {
+    deferred.try_result().ok()?.ok()
+}
+
+/// Makes a pending one with callbacks, and fires it.
+fn pending_then_fire(callbacks: u64) -> (Count, Count) {
+    let (made, (resolver, deferred)) = count(|| {
+        let (resolver, deferred) = Deferred::new();
+        (resolver, with_callbacks(deferred, callbacks))
+    });
+    let (fired, value) = count(|| {
+        resolver.callback(0);
+        value_of(deferred)
+    });
+    assert_eq!(value, Some(callbacks * (callbacks + 1) / 2));
+    assert_eq!(made.live + fired.live, 0, "{callbacks} callbacks leak");
+    (made, fired)
+}
+
+#[test]
+fn pending_with_up_to_three_callbacks_is_one_block() {
+    for callbacks in 0..=3 {
+        let (made, fired) = pending_then_fire(callbacks);
+        assert_eq!(made.allocations, 1, "{callbacks} callbacks");
+        assert_eq!(made.live, BLOCK, "{callbacks} callbacks");
+        assert_eq!(fired.allocations, 0, "{callbacks} callbacks");
+    }
+}
+
+#[test]
+fn further_callbacks_allocate_at_most_every_other_time() {
+    for callbacks in 4..=1_000 {
+        let (made, fired) = pending_then_fire(callbacks);
+        let further = made.allocations - 1;
+        assert!(
+            further * 2 <= callbacks - 3 + 1,
+            "{callbacks} callbacks take {further} allocations beyond the first"
+        );
+        assert_eq!(fired.allocations, 0, "{callbacks} callbacks");
+        if callbacks == 10 || callbacks == 1_000 {
+            println!("{callbacks} callbacks: {made:?}");
+        }
+    }
+}
+
+#[test]
+fn fired_with_ten_callbacks_allocates_nothing() {
+    let (counted, value) = count(|| value_of(with_callbacks(Deferred::succeed(1), 10)));
+    assert_eq!(value, Some(56));
+    assert_eq!(counted.allocations, 0);
+}
+
+#[test]
+fn fired_that_returns_fired_allocates_nothing() {
+    let (counted, value) = count(|| {
+        value_of(Deferred::succeed(1).add_callback(|value| Deferred::succeed(value + 1)))
+    });
+    assert_eq!(value, Some(2));
+    assert_eq!(counted.allocations, 0);
+}
+
+#[test]
+fn fire_then_take_allocates_one_block_and_frees_it() {
+    let (made, fired) = pending_then_fire(0);
+    assert_eq!((made.allocations, fired.allocations), (1, 0));
+    assert_eq!(fired.live, -BLOCK);
+}
+
+#[test]
+fn ready_coroutine_allocates_at_most_once_and_needs_no_task() {
+    let runtime = Builder::new_current_thread()
+        .build()
+        .expect("a bare runtime");
+    let _entered = runtime.enter();
+    let (counted, value) = count(|| {
+        value_of(Deferred::from_coroutine(async {
+            let mut sum = 0;
+            for n in 1..=10 {
+                sum += Deferred::succeed(n).await?;
+            }
+            Ok::<u64, DeferredError>(sum)
+        }))
+    });
+    assert_eq!(value, Some(55));
+    assert!(counted.allocations <= 1, "{counted:?}");
+    assert_eq!(counted.live, 0);
+    assert_eq!(runtime.metrics().num_alive_tasks(), 0);
+}
+
+#[test]
+fn callback_with_large_captures_allocates_and_frees_them() {
+    let large = [1_u64; 512];
+    let (counted, value) = count(|| {
+        let (resolver, deferred) = Deferred::new();
+        let deferred = deferred.add_callback(move |n: usize| Ok(large[n]));
+        resolver.callback(3);
+        value_of(deferred)
+    });
+    assert_eq!(value, Some(1));
+    assert!(counted.allocations <= 2, "{counted:?}");
+    assert_eq!(counted.live, 0);
+}
+
+#[test]
+fn failure_then_recovery_frees_all_it_allocates() {
+    // The first failure of a thread may fill what is made once a thread.
+    for _ in 0..2 {
+        fail_then_recover();
+    }
+    let (counted, ()) = count(fail_then_recover);
+    println!("a failure on the way: {counted:?}");
+    assert_eq!(counted.live, 0);
+}
+
+fn fail_then_recover() {
+    let (resolver, deferred) = Deferred::new();
+    let deferred = deferred
+        .add_callback(|_: u64| Err::<u64, _>(Failure::new("odd")))
+        .add_errback(|_| Ok(4));
+    resolver.callback(1);
+    assert_eq!(value_of(deferred), Some(4));
+}
