@@ -76,7 +76,9 @@ fn count(work: &str, repeats: u64) -> Result<u64, Box<dyn Error>> {
     if !output.status.success() {
         return Err(format!("{work} under valgrind: {report}").into());
     }
-    let collected = report.lines().find_map(|line| line.split_once("Collected :"));
+    let collected = report
+        .lines()
+        .find_map(|line| line.split_once("Collected :"));
     let (_, count) = collected.ok_or("callgrind reports no count")?;
     Ok(count.trim().parse()?)
 }

@@ -49,8 +49,12 @@ impl Measured {
 
 fn main() {
     // Cargo adds `--bench`.
-    let wanted: Vec<_> = env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
-    let is_wanted = |work: &str| wanted.is_empty() || wanted.iter().any(|word| work.starts_with(word.as_str()));
+    let wanted: Vec<_> = env::args()
+        .skip(1)
+        .filter(|word| !word.starts_with('-'))
+        .collect();
+    let is_wanted =
+        |work: &str| wanted.is_empty() || wanted.iter().any(|word| work.starts_with(word.as_str()));
 
     let mut all: Vec<Measured> = Vec::new();
     for group in contest::groups() {

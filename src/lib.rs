@@ -21,7 +21,8 @@ pub use failure::{
     FirstError, NoRuntime, OrFail, PanicError, Place, PlaceKind, QueueOverflow, QueueUnderflow,
     ResolverDropped, TimedOut, Trace, Trapped, Unhandled,
 };
+pub use primitive::{ConcurrentMap, SharedDeferred, map_with_concurrency};
+pub use primitive::{DeferredFilesystemLock, FilesystemLockGuard, LockFileError};
 pub use primitive::{
     DeferredList, DeferredLock, DeferredQueue, DeferredSemaphore, gather_results, race,
 };
-pub use primitive::SharedDeferred;

@@ -273,7 +273,10 @@ fn call_on<R: Outcome>(
 }
 
 /// What `f` returns, or its panic.
-fn call<R: Outcome>(f: impl FnOnce() -> R, made: &'static Location<'static>) -> Deferred<R::Output> {
+fn call<R: Outcome>(
+    f: impl FnOnce() -> R,
+    made: &'static Location<'static>,
+) -> Deferred<R::Output> {
     match catch_unwind(AssertUnwindSafe(|| f().into_deferred())) {
         Ok(d) => d,
         Err(payload) => Deferred::ready(Err(Failure::panicked(payload, made)), made),

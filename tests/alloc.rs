@@ -70,9 +70,8 @@ fn fired_with_ten_callbacks_allocates_nothing() {
 
 #[test]
 fn fired_that_returns_fired_allocates_nothing() {
-    let (counted, value) = count(|| {
-        value_of(Deferred::succeed(1).add_callback(|value| Deferred::succeed(value + 1)))
-    });
+    let (counted, value) =
+        count(|| value_of(Deferred::succeed(1).add_callback(|value| Deferred::succeed(value + 1))));
     assert_eq!(value, Some(2));
     assert_eq!(counted.allocations, 0);
 }

@@ -12,7 +12,11 @@ use std::cell::RefCell;
 use std::thread;
 use tokio_deferred::{CancelHandle, Deferred, Pause, Resolver};
 
-const LINKS: u64 = if cfg!(debug_assertions) { 100_000 } else { 1_000_000 };
+const LINKS: u64 = if cfg!(debug_assertions) {
+    100_000
+} else {
+    1_000_000
+};
 const TURNS: u64 = 10 * LINKS;
 const STACK: usize = 256 * 1024;
 
@@ -281,9 +285,16 @@ fn endless(name: &'static str, keep: Keep) {
             }
             most = most.max(now().live);
         }
-        println!("{name}: {turns} turns, live heap grew by {} bytes", most - start);
+        println!(
+            "{name}: {turns} turns, live heap grew by {} bytes",
+            most - start
+        );
         assert_eq!(turns, TURNS + 1);
-        let kept = if keep == Keep::Nothing { 0 } else { KEPT as i64 };
+        let kept = if keep == Keep::Nothing {
+            0
+        } else {
+            KEPT as i64
+        };
         assert!(most - start <= 4_096 + kept * PER_KEPT);
         assert_eq!(outermost.is_fired(), keep != Keep::Pauses);
         PAUSES.take().clear();

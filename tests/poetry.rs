@@ -2,11 +2,13 @@
 
 #![cfg(not(miri))]
 
+mod programs;
+
 use std::collections::HashMap;
-use std::env;
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
+
+use programs::{Run, example};
 
 const STYLES: [&str; 3] = ["chain", "async", "mixed"];
 
@@ -48,17 +50,17 @@ impl Servers {
     /// Runs the example in every style, checks that the output does not depend
     /// on the style, and returns it.
     fn fetch(&self, engine: &str, kinds: &[&str]) -> Run {
-        let servers = kinds.iter().map(|kind| self.address(kind));
-        let mut runs = STYLES.map(|style| {
-            Run::of(
-                poetry()
-                    .args(["--engine", engine, "--style", style])
-                    .args(servers.clone()),
+        let servers = || kinds.iter().map(|kind| self.address(kind));
+        let [chain, r#async, mixed] = STYLES.map(|style| {
+            poetry(
+                ["--engine", engine, "--style", style]
+                    .into_iter()
+                    .chain(servers()),
             )
         });
-        assert_eq!(runs[0], runs[1], "async differs from chain");
-        assert_eq!(runs[0], runs[2], "mixed differs from chain");
-        std::mem::take(&mut runs[0])
+        assert_eq!(chain, r#async);
+        assert_eq!(chain, mixed);
+        chain
     }
 }
 
@@ -70,51 +72,18 @@ impl Drop for Servers {
     }
 }
 
-#[derive(Debug, Default, PartialEq)]
-struct Run {
-    status: Option<i32>,
-    stdout: String,
-    stderr: String,
+/// Runs the example to its end.
+fn poetry<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Run {
+    Run::with_input(example("poetry").args(arguments), "")
 }
 
-impl Run {
-    fn of(command: &mut Command) -> Self {
-        let Output {
-            status,
-            stdout,
-            stderr,
-        } = command.output().expect("the example starts");
-        Self {
-            status: status.code(),
-            stdout: String::from_utf8(stdout).expect("the output is UTF-8"),
-            stderr: String::from_utf8(stderr).expect("the messages are UTF-8"),
-        }
+#[track_caller]
+fn assert_stderr_is_of(run: &Run, beginnings: &[String]) {
+    let lines: Vec<_> = run.stderr.lines().collect();
+    assert_eq!(lines.len(), beginnings.len(), "{}", run.stderr);
+    for (line, beginning) in lines.iter().zip(beginnings) {
+        assert!(line.starts_with(beginning), "{line:?} is not {beginning:?}");
     }
-
-    #[track_caller]
-    fn assert_stderr_is_of(&self, beginnings: &[String]) {
-        let lines: Vec<_> = self.stderr.lines().collect();
-        assert_eq!(lines.len(), beginnings.len(), "{}", self.stderr);
-        for (line, beginning) in lines.iter().zip(beginnings) {
-            assert!(line.starts_with(beginning), "{line:?} is not {beginning:?}");
-        }
-    }
-}
-
-/// The example's binary, which `cargo test` builds beside the tests.
-fn poetry() -> Command {
-    let mut path: PathBuf = env::current_exe().expect("the test has a path");
-    path.pop();
-    path.pop();
-    path.push("examples");
-    path.push(format!("poetry{}", env::consts::EXE_SUFFIX));
-    assert!(
-        path.exists(),
-        "{} is missing: `cargo test` builds it, `cargo test --test poetry` needs \
-         `cargo build --example poetry` first",
-        path.display()
-    );
-    Command::new(path)
 }
 
 fn failed(server: &str) -> String {
@@ -153,10 +122,13 @@ fn refused_and_reset_connections_are_failures_and_the_rest_is_printed() {
     let run = servers.fetch("byron", &["refusing", "slow", "reset"]);
 
     assert_eq!(run.stdout, format!("{TYGER_BYRONIFIED}\n"));
-    run.assert_stderr_is_of(&[
-        failed(servers.address("refusing")),
-        failed(servers.address("reset")),
-    ]);
+    assert_stderr_is_of(
+        &run,
+        &[
+            failed(servers.address("refusing")),
+            failed(servers.address("reset")),
+        ],
+    );
     assert_eq!(run.status, Some(1));
 }
 
@@ -178,10 +150,13 @@ fn gibberish_counts_as_a_failed_download() {
     let run = servers.fetch("gibberish", &["slow", "latin1"]);
 
     assert_eq!(run.stdout, "");
-    run.assert_stderr_is_of(&[
-        failed(servers.address("slow")),
-        failed(servers.address("latin1")),
-    ]);
+    assert_stderr_is_of(
+        &run,
+        &[
+            failed(servers.address("slow")),
+            failed(servers.address("latin1")),
+        ],
+    );
     assert_eq!(run.status, Some(1));
 }
 
@@ -191,17 +166,20 @@ fn any_other_error_of_the_engine_keeps_the_poem() {
     let run = servers.fetch("buggy", &["slow", "refusing", "slow"]);
 
     assert_eq!(run.stdout, format!("{TYGER}\n{TYGER}\n"));
-    run.assert_stderr_is_of(&[
-        as_it_came(servers.address("slow")),
-        failed(servers.address("refusing")),
-        as_it_came(servers.address("slow")),
-    ]);
+    assert_stderr_is_of(
+        &run,
+        &[
+            as_it_came(servers.address("slow")),
+            failed(servers.address("refusing")),
+            as_it_came(servers.address("slow")),
+        ],
+    );
     assert_eq!(run.status, Some(1));
 }
 
 #[test]
 fn without_servers_two_poems_and_the_expected_failure_are_a_success() {
-    let runs = STYLES.map(|style| Run::of(poetry().args(["--style", style])));
+    let runs = STYLES.map(|style| poetry(["--style", style]));
 
     for run in &runs {
         assert!(run.stdout.contains("King of Kings:—\n"), "{}", run.stdout);
@@ -224,7 +202,7 @@ fn without_servers_two_poems_and_the_expected_failure_are_a_success() {
 
 #[test]
 fn without_servers_an_unexpected_failure_is_one() {
-    let run = Run::of(poetry().args(["--engine", "gibberish"]));
+    let run = poetry(["--engine", "gibberish"]);
 
     assert_eq!(
         run.stderr.matches("download failed").count(),
@@ -237,7 +215,7 @@ fn without_servers_an_unexpected_failure_is_one() {
 
 #[test]
 fn an_argument_without_a_port_is_refused_before_anything_is_fetched() {
-    let run = Run::of(poetry().arg("localhost"));
+    let run = poetry(["localhost"]);
 
     assert!(
         run.stderr.contains("invalid value 'localhost'"),

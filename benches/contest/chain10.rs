@@ -4,6 +4,9 @@ use super::lazy::{plus, ten};
 use super::safe::Safe;
 use super::{Contestant, Group, repeat, runtime};
 use tokio_deferred::Deferred;
+use tracing::Dispatch;
+use tracing::level_filters::LevelFilter;
+use tracing::subscriber::NoSubscriber;
 
 pub(super) fn group() -> Group {
     Group {
@@ -45,13 +48,20 @@ pub(super) fn group_in_span() -> Group {
 
 fn in_span(name: &'static str, mut work: impl AsyncFnMut(u64) -> u64 + 'static) -> Contestant {
     let runtime = runtime();
-    let subscriber = tracing::Dispatch::new(tracing_subscriber::registry());
     Contestant::measured(name, move |rounds| {
-        tracing::dispatcher::with_default(&subscriber, || {
+        let registry = Dispatch::new(tracing_subscriber::registry());
+        // A process that has but one subscriber at a time does not notice when
+        // it is gone, and stays at the level which that one asked for.
+        let second = Dispatch::new(NoSubscriber::default());
+        let took = tracing::dispatcher::with_default(&registry, || {
             let span = tracing::info_span!("request");
             assert!(!span.is_disabled());
             span.in_scope(|| runtime.block_on(repeat(rounds, 11, &mut work)))
-        })
+        });
+        drop((registry, second));
+        tracing::callsite::rebuild_interest_cache();
+        assert_eq!(LevelFilter::current(), LevelFilter::OFF);
+        took
     })
 }
 

@@ -82,9 +82,7 @@ fn tokio_oneshot() -> Contestant {
     )
 }
 
-fn poll_until_ready<E: std::fmt::Debug>(
-    mut future: impl Future<Output = Result<u64, E>> + Unpin,
-) {
+fn poll_until_ready<E: std::fmt::Debug>(mut future: impl Future<Output = Result<u64, E>> + Unpin) {
     let mut cx = Context::from_waker(Waker::noop());
     loop {
         match Pin::new(&mut future).poll(&mut cx) {

@@ -41,8 +41,7 @@ pub(super) fn group() -> Group {
                 });
                 let chain = eight!(chain, |source: Deferred<u64>| source
                     .add_callback(move |value| Ok(value + n)));
-                let chain =
-                    chain.add_errback(move |failure| Ok(failure.trap::<Odd>()?.0 + n));
+                let chain = chain.add_errback(move |failure| Ok(failure.trap::<Odd>()?.0 + n));
                 resolver.callback(n);
                 chain.await.expect("recovered")
             }),
@@ -54,26 +53,19 @@ pub(super) fn group() -> Group {
                 });
                 let chain = eight!(chain, |source: Safe<u64>| source
                     .add_callback(move |value| Ok(value + n)));
-                let chain =
-                    chain.add_errback(move |failure| Ok(failure.trap::<Odd>()?.0 + n));
+                let chain = chain.add_errback(move |failure| Ok(failure.trap::<Odd>()?.0 + n));
                 resolver.resolve(Ok(n));
                 chain.await.expect("recovered")
             }),
             Contestant::awaited("oneshot", 2, async |n| {
                 let (sender, receiver) = oneshot::async_channel();
-                let chain = recover(
-                    eight!(fail_if_odd(receiver), |source| plus(source, n)),
-                    n,
-                );
+                let chain = recover(eight!(fail_if_odd(receiver), |source| plus(source, n)), n);
                 sender.send(n).expect("the receiver is there");
                 chain.await.expect("recovered")
             }),
             Contestant::awaited("tokio_oneshot", 2, async |n| {
                 let (sender, receiver) = tokio::sync::oneshot::channel();
-                let chain = recover(
-                    eight!(fail_if_odd(receiver), |source| plus(source, n)),
-                    n,
-                );
+                let chain = recover(eight!(fail_if_odd(receiver), |source| plus(source, n)), n);
                 sender.send(n).expect("the receiver is there");
                 chain.await.expect("recovered")
             }),

@@ -18,6 +18,7 @@ const BETWEEN_PANELS: f64 = 48.0;
 
 /// All under a class of the picture's own: inside of a page, styles reach out.
 const LOOK: &str = "\
+.chain { max-width: 100%; height: auto; }
 .chain text { font: 14px 'DejaVu Sans Mono', Menlo, Consolas, monospace; text-anchor: middle; }
 .chain .title { font-weight: bold; fill: #222; }
 .chain .rule { stroke: #bbb; }

@@ -95,6 +95,11 @@ impl<T: Send + 'static> From<oneshot::Receiver<T>> for Deferred<T> {
         let (resolver, d) = Deferred::with_canceller(move || {
             let mut receiver = crate::failure::lock(&closing);
             receiver.close();
+            // Looked at before it is asked: told that there is nothing, the
+            // receiver would let go of its waker, and with it of the resolver.
+            if receiver.is_empty() {
+                return None;
+            }
             receiver.try_recv().ok().map(Ok)
         });
         direct::run(Shared(receiver), move |received| {

@@ -25,9 +25,25 @@ where
     F: Future + Unpin + Send + 'static,
     D: FnOnce(F::Output) + Send + 'static,
 {
+    let mut done = Some(done);
+    run_each(future, move |output| {
+        if let Some(done) = done.take() {
+            done(output);
+        }
+        None
+    });
+}
+
+/// Calls `step` with the output of `future`, as [`run`] does, and goes on with
+/// the future that it returns, until it returns none.
+pub(crate) fn run_each<F, D>(future: F, step: D)
+where
+    F: Future + Unpin + Send + 'static,
+    D: FnMut(F::Output) -> Option<F> + Send + 'static,
+{
     let direct = Arc::new(Direct {
         looks: AtomicUsize::new(0),
-        parts: Mutex::new(Some((future, done))),
+        parts: Mutex::new(Some((future, step))),
     });
     ArcWake::wake_by_ref(&direct);
 }
@@ -35,7 +51,7 @@ where
 impl<F, D> ArcWake for Direct<F, D>
 where
     F: Future + Unpin + Send + 'static,
-    D: FnOnce(F::Output) + Send + 'static,
+    D: FnMut(F::Output) -> Option<F> + Send + 'static,
 {
     fn wake_by_ref(this: &Arc<Self>) {
         // ORDERING: AcqRel: the one who polls next sees what the last one did
@@ -45,10 +61,13 @@ where
         }
         let mut seen = 1;
         loop {
-            if let Some((output, done)) = this.poll() {
-                // `looks` stays above zero: nobody polls any more.
-                done(output);
-                return;
+            if let Some((output, mut step)) = this.poll() {
+                let Some(next) = step(output) else {
+                    // `looks` stays above zero: nobody polls any more.
+                    return;
+                };
+                *lock(&this.parts) = Some((next, step));
+                continue;
             }
             // ORDERING: as above.
             match this
@@ -65,7 +84,7 @@ where
 impl<F, D> Direct<F, D>
 where
     F: Future + Unpin + Send + 'static,
-    D: FnOnce(F::Output) + Send + 'static,
+    D: FnMut(F::Output) -> Option<F> + Send + 'static,
 {
     fn poll(self: &Arc<Self>) -> Option<(F::Output, D)> {
         let waker = waker_ref(self);
@@ -78,9 +97,9 @@ where
         let Poll::Ready(output) = Pin::new(&mut future).poll(&mut cx) else {
             return None;
         };
-        let (future, done) = parts.take().expect("it was there just now");
+        let (future, step) = parts.take().expect("it was there just now");
         drop(parts);
         drop(future);
-        Some((output, done))
+        Some((output, step))
     }
 }

@@ -112,9 +112,7 @@ where
     let entered = enter(std::mem::take(awaited));
     let polled = catch_unwind(AssertUnwindSafe(|| co.poll()));
     *awaited = entered.leave();
-    polled.unwrap_or_else(|payload| {
-        Poll::Ready(Err(Failure::panicked(payload, co.control().made)))
-    })
+    polled.unwrap_or_else(|payload| Poll::Ready(Err(Failure::panicked(payload, co.control().made))))
 }
 
 /// Drops the future, whose drop may panic: then that is the result.

@@ -17,8 +17,9 @@ mod join;
 mod runtime;
 mod via;
 
+pub(crate) use convert::task_failure;
+pub(crate) use direct::run_each;
 pub use inline_callbacks::{CoroutineResult, inline_callbacks};
 pub use join::{JoinAll, join};
 pub use runtime::set_default_runtime;
-pub(crate) use convert::task_failure;
 pub(crate) use runtime::{find_runtime, spawn_or};

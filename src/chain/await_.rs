@@ -37,17 +37,15 @@ impl<T: Send + 'static> Deferred<T> {
         loop {
             match std::mem::replace(&mut self.held, Held::Taken) {
                 Held::Taken => panic!("a Deferred was polled again after it gave its result"),
-                Held::Ready(result) => {
-                    match self.anchor.take() {
-                        Some(anchor) if anchor.is_paused() => {
-                            self.held = Held::Chain(anchor.put_back(result));
-                        }
-                        anchor => {
-                            self.anchor = crate::core::LazyAnchor::new(anchor);
-                            return Poll::Ready(result);
-                        }
+                Held::Ready(result) => match self.anchor.take() {
+                    Some(anchor) if anchor.is_paused() => {
+                        self.held = Held::Chain(anchor.put_back(result.into_inner()));
                     }
-                }
+                    anchor => {
+                        self.anchor = crate::core::LazyAnchor::new(anchor);
+                        return Poll::Ready(result.into_inner());
+                    }
+                },
                 Held::Chain(mut tail) => {
                     if tail.poll_rest(cx).is_pending() {
                         self.awaited_by = awaited::note(self.awaited_by, || tail.handle());

@@ -112,7 +112,8 @@ impl CancelHandle {
     /// Cancels and says why, as [`Deferred::cancel_with`] does.
     #[track_caller]
     pub fn cancel_with(&self, reason: impl Into<BoxError>) {
-        self.0.cancel(request(Some(reason.into()), Location::caller()));
+        self.0
+            .cancel(request(Some(reason.into()), Location::caller()));
     }
 }
 

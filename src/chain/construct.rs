@@ -2,7 +2,7 @@
 
 use super::resolver::Cancelling;
 use super::{Deferred, Outcome, Resolver};
-use crate::core::{OnCancel, WATCH, pair, pair_with};
+use crate::core::{OnCancel, TakesBack, WATCH, pair, pair_with};
 use crate::failure::{BoxError, Failure};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 
@@ -94,6 +94,15 @@ impl<T: Send + 'static> Deferred<T> {
             d.anchor.get_or_make(made);
         }
         d
+    }
+
+    /// Makes the value go back to `home` if it is dropped with no stage ever
+    /// added.
+    pub(crate) fn with_home(self, home: impl TakesBack<T>) -> Self {
+        let made = self.made;
+        let mut tail = self.into_tail();
+        tail.set_home(home);
+        Deferred::in_chain(tail, made)
     }
 
     /// Calls `register` with the [`Resolver`] of a new Deferred, to start an

@@ -1,6 +1,6 @@
 //! The Deferred itself: where its result is, and how a stage gets it.
 
-use crate::core::{Anchor, LazyAnchor, Site, Stage, Step, Tail, call, give_up};
+use crate::core::{Anchor, LazyAnchor, Site, Stage, Step, Tail, Unshared, call, give_up};
 use crate::failure::{AlreadyTaken, Failure};
 use std::fmt;
 use std::panic::Location;
@@ -55,7 +55,7 @@ pub struct Deferred<T> {
 
 /// Where the result is.
 pub(super) enum Held<T> {
-    Ready(Result<T, Failure>),
+    Ready(Unshared<T>),
     Chain(Tail<T>),
     /// An await had it.
     Taken,
@@ -79,7 +79,7 @@ impl<T> Deferred<T> {
         made: &'static Location<'static>,
     ) -> Self {
         Deferred {
-            held: Held::Ready(result),
+            held: Held::Ready(Unshared::new(result)),
             anchor: LazyAnchor::new(anchor),
             made,
             awaited_by: 0,
@@ -99,7 +99,7 @@ impl<T> Deferred<T> {
         let (held, anchor) = self.into_parts();
         let result = match held {
             Held::Chain(tail) => return tail.take(),
-            Held::Ready(result) => result,
+            Held::Ready(result) => result.into_inner(),
             Held::Taken => Err(AlreadyTaken::new().into()),
         };
         match anchor {
@@ -143,8 +143,10 @@ impl<T> Deferred<T> {
         let Some(anchor) = anchor else {
             return match call(stage, input, Site::inline(place, made)) {
                 Step::Done(output) => Deferred::beside(output, None, made),
-                // Nobody refers to this Deferred: the other takes its place.
-                Step::Wait(tail) => Deferred::in_chain(tail, made),
+                // Nobody refers to either, and the other has no stage of its own
+                // that a pause could hold up: it takes this one's place.
+                Step::Wait(tail) if tail.is_fresh() => Deferred::in_chain(tail, made),
+                Step::Wait(tail) => Deferred::in_chain(Anchor::make(made).wait_for(tail), made),
             };
         };
         let value_in = input.is_ok();
@@ -159,7 +161,10 @@ impl<T> Deferred<T> {
     pub(super) fn label_of(&self) -> Option<&'static str> {
         match &self.held {
             Held::Chain(tail) => tail.label(),
-            _ => self.anchor.get().and_then(|anchor| anchor.as_tail().label()),
+            _ => self
+                .anchor
+                .get()
+                .and_then(|anchor| anchor.as_tail().label()),
         }
     }
 
@@ -198,6 +203,7 @@ impl<T> Drop for Deferred<T> {
         if let Held::Ready(_) = self.held {
             let held = std::mem::replace(&mut self.held, Held::Taken);
             let Held::Ready(result) = held else { return };
+            let result = result.into_inner();
             match self.anchor.take() {
                 // Its report, if it comes to one, comes after the unpause.
                 Some(anchor) if anchor.is_paused() => drop(anchor.put_back(result)),
@@ -217,8 +223,8 @@ impl<T> std::panic::RefUnwindSafe for Deferred<T> {}
 impl<T> fmt::Debug for Deferred<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match &self.held {
-            Held::Ready(Ok(_)) => "fired with a value",
-            Held::Ready(Err(_)) => "fired with a failure",
+            Held::Ready(result) if result.is_ok() => "fired with a value",
+            Held::Ready(_) => "fired with a failure",
             Held::Chain(tail) if tail.is_at_rest() => "fired",
             Held::Chain(_) => "no result yet",
             Held::Taken => "taken",

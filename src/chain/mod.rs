@@ -21,10 +21,10 @@ mod pause;
 mod resolver;
 mod stages;
 
+pub(crate) use awaited::{Awaited, enter};
 pub use cancel::{CancelHandle, CancelOnDrop};
 pub use deferred::Deferred;
 pub use outcome::Outcome;
 pub use pause::Pause;
-pub use resolver::Resolver;
-pub(crate) use awaited::{Awaited, enter};
 pub(crate) use resolver::Cancelling;
+pub use resolver::Resolver;

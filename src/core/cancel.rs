@@ -265,7 +265,9 @@ pub(super) fn cancel(start: Ptr, request: CancelRequest) {
 unsafe fn finish(chain: Ptr, put: impl FnOnce(&mut Slot, fn(&mut Slot, Failure))) {
     let block = chain.block();
     // SAFETY: the caller is the runner (4).
-    block.slot.with_mut(|slot| unsafe { put(&mut *slot, block.put_failure) });
+    block
+        .slot
+        .with_mut(|slot| unsafe { put(&mut *slot, block.put_failure) });
     if let Some(watch) = block.meta.watch() {
         watch.fired();
     }
@@ -299,7 +301,10 @@ fn find(chain: Ptr, epoch: Option<u32>) -> Found {
                 let forward = &*slot.cast::<Forward>();
                 (forward.to, forward.epoch)
             });
-            return Found::GoOn(Handle(to.retain()), (at != u32::MAX).then_some(at).or(Some(0)));
+            return Found::GoOn(
+                Handle(to.retain()),
+                (at != u32::MAX).then_some(at).or(Some(0)),
+            );
         }
         if state.has(FIRED) {
             if !state.has(WAITING) {

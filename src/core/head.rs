@@ -3,9 +3,7 @@
 use super::block::{Next, Ptr};
 use super::cancel::{CancelSide, Hook};
 use super::run::run;
-use super::state::{
-    CANCEL_SIDE, CANCELLED, FIRED, LOCKED, MORE, RUNNING, State, UNSEEN,
-};
+use super::state::{CANCEL_SIDE, CANCELLED, FIRED, LOCKED, MORE, RUNNING, State, UNSEEN};
 use crate::failure::{Failure, ResolverDropped, quietly};
 use std::cell::{Cell, RefCell};
 use std::marker::PhantomData;
@@ -94,7 +92,11 @@ impl<T> Head<T> {
         let mut waker = Some(cx.waker().clone());
         let waits = self.with_side(|side| std::mem::swap(&mut side.waker, &mut waker));
         // What is in `waker` now, the old one or ours, is dropped outside.
-        if waits { Poll::Pending } else { Poll::Ready(()) }
+        if waits {
+            Poll::Pending
+        } else {
+            Poll::Ready(())
+        }
     }
 
     /// Changes what a cancel will find. False if the chain is cancelled.
@@ -113,7 +115,8 @@ impl<T> Head<T> {
                 change((*slot).peek::<Box<CancelSide>>());
             }
         });
-        self.chain.update(|s| Next::To((s.0 & !LOCKED) | CANCEL_SIDE));
+        self.chain
+            .update(|s| Next::To((s.0 & !LOCKED) | CANCEL_SIDE));
         true
     }
 }

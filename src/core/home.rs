@@ -70,6 +70,7 @@ pub(super) unsafe fn kind(chain: Ptr) -> Option<&'static Kind> {
 ///
 /// By the owner of the tail.
 pub(super) unsafe fn forget(chain: Ptr) {
+    // SAFETY: the caller says so.
     drop(unsafe { remove(chain) });
 }
 

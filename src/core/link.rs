@@ -72,7 +72,9 @@ unsafe fn begin(chain: Ptr, inner: Ptr) -> Option<Ptr> {
         block.slot.with_mut(|slot| (*slot).put(Wait { on: inner }));
         // At the largest epoch, reached after 2^32 waits, forwards are not
         // followed any more; none is ever followed by mistake.
-        block.epoch.with_mut(|epoch| *epoch = (*epoch).saturating_add(1));
+        block
+            .epoch
+            .with_mut(|epoch| *epoch = (*epoch).saturating_add(1));
     }
     chain.update(|s| Next::To((s.0 & !RUNNING) | WAITING));
     // From here on a cancel goes to `inner`, and after the next line its

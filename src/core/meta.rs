@@ -6,8 +6,8 @@ use super::home::Home;
 use super::shim::{AtomicPtr, Ordering, UnsafeCell};
 use crate::failure::lock;
 use std::panic::Location;
-use std::sync::{Arc, Mutex, OnceLock};
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, OnceLock};
 use tracing::Span;
 
 /// One word: where the chain was made, or a pointer (its lowest bit set) to
@@ -169,7 +169,9 @@ impl Ext {
     }
 
     fn into_word(self: Box<Self>) -> *mut () {
-        Box::into_raw(self).cast::<()>().map_addr(|addr| addr | MORE)
+        Box::into_raw(self)
+            .cast::<()>()
+            .map_addr(|addr| addr | MORE)
     }
 }
 

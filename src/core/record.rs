@@ -94,7 +94,9 @@ pub(super) unsafe fn write_closure<S>(record: *mut Record, closure: S) {
         if is_inline::<S>() {
             place.cast::<S>().write(closure);
         } else {
-            place.cast::<*mut S>().write(Box::into_raw(Box::new(closure)));
+            place
+                .cast::<*mut S>()
+                .write(Box::into_raw(Box::new(closure)));
         }
     }
 }

@@ -54,7 +54,9 @@ pub(super) unsafe fn run(start: Ptr) {
         // move past it and run it, once.
         let flow = unsafe {
             let kind = (*record).kind;
-            block.reader.with_mut(|reader| (*reader).read = record.byte_add(kind.size));
+            block
+                .reader
+                .with_mut(|reader| (*reader).read = record.byte_add(kind.size));
             scope.enter(&block.meta);
             (kind.run)(record, chain)
         };

@@ -74,7 +74,9 @@ pub(super) unsafe fn append_change(chain: Ptr) {
 unsafe fn append_change_slowly(chain: Ptr, possible: bool) {
     let mut current = None;
     if possible {
-        quietly("the look-up of the current span", || current = Current::get());
+        quietly("the look-up of the current span", || {
+            current = Current::get()
+        });
     }
     let meta = &chain.block().meta;
     let changed = match meta.ext() {
@@ -130,7 +132,9 @@ impl Scope {
                     unsafe { (*span).clone() }
                 });
                 if let Some(span) = span {
-                    quietly("the entering of a span", || self.entered = Some(span.entered()));
+                    quietly("the entering of a span", || {
+                        self.entered = Some(span.entered())
+                    });
                 }
             }
         }

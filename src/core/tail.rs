@@ -8,11 +8,13 @@ use super::cancel::{
 use super::head::{Head, fire_chained};
 use super::home::{self, TakesBack};
 use super::pause::PauseGuard;
-use super::record::{Flow, HEADER, Kind, Payload, Record, Sort, read_closure, size_with, write_closure};
+use super::record::{
+    Flow, HEADER, Kind, Payload, Record, Sort, read_closure, size_with, write_closure,
+};
 use super::run::run;
 use super::scope;
 use super::stage::{KindOf, Stage};
-use super::state::{CANCEL_SIDE, CLOSED, MORE, REF, RUNNING, State, UNSEEN};
+use super::state::{CANCEL_SIDE, CLOSED, FIRED, MORE, REF, RUNNING, State, UNSEEN};
 use super::waker;
 use crate::failure::{Failure, quietly, report};
 use std::marker::PhantomData;
@@ -203,13 +205,26 @@ impl<T> Tail<T> {
 
     /// Makes the value, if it is dropped with no stage ever added, go back to
     /// `home`.
-    pub(crate) fn set_home<H: TakesBack<T>>(&mut self, home: H) {
+    pub(crate) fn set_home<H: TakesBack<T>>(&mut self, home: H)
+    where
+        T: Send + 'static,
+    {
         // SAFETY: the tail is ours, and its value is a T.
         unsafe { home::set(self.chain, home) }
     }
 
     pub(crate) fn set_label(&mut self, label: &'static str) {
         self.chain.block().meta.set_label(label);
+    }
+
+    /// Whether this is an unfired chain that nothing was appended to, and that
+    /// only its head and this know.
+    pub(crate) fn is_fresh(&self) -> bool {
+        let state = self.chain.load();
+        !state.has(FIRED)
+            && state.refs() == 2
+            && self.chain.is_untouched()
+            && self.chain.block().meta.ext().is_none()
     }
 
     /// Tells a watcher what will fire the chain.
@@ -275,7 +290,10 @@ impl<T> Drop for Tail<T> {
 #[inline]
 pub(super) unsafe fn take_value<T>(chain: Ptr) -> Result<T, Failure> {
     // SAFETY: the caller says so.
-    chain.block().slot.with_mut(|slot| unsafe { (*slot).take() })
+    chain
+        .block()
+        .slot
+        .with_mut(|slot| unsafe { (*slot).take() })
 }
 
 /// Writes a record and makes it known; `appended` or `close` must follow.

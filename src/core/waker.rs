@@ -95,11 +95,7 @@ fn take(chain: Ptr) -> Waker {
     })
 }
 
-fn update_from(
-    chain: Ptr,
-    mut state: State,
-    f: impl Fn(State) -> Next,
-) -> (State, bool) {
+fn update_from(chain: Ptr, mut state: State, f: impl Fn(State) -> Next) -> (State, bool) {
     while let Next::To(to) = f(state) {
         match chain.change(state, to) {
             Ok(()) => return (state, true),

@@ -16,7 +16,11 @@ pub enum Side {
 
 impl Side {
     fn of(is_value: bool) -> Self {
-        if is_value { Side::Callback } else { Side::Errback }
+        if is_value {
+            Side::Callback
+        } else {
+            Side::Errback
+        }
     }
 }
 
@@ -144,7 +148,12 @@ impl Diagram {
 
 impl fmt::Display for Diagram {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Deferred made at {}:{}", self.made.file(), self.made.line())?;
+        write!(
+            f,
+            "Deferred made at {}:{}",
+            self.made.file(),
+            self.made.line()
+        )?;
         if let Some(label) = self.label {
             write!(f, " ({label})")?;
         }
@@ -153,16 +162,34 @@ impl fmt::Display for Diagram {
         for step in &self.steps {
             let (way, what) = match (step.came, step.went) {
                 (None, _) => ("    ·   ·    ", "has not run"),
-                (Some(Side::Callback), None) => ("    ●   ·    ", "returned a Deferred that is pending"),
-                (Some(Side::Errback), None) => ("    ·   ●    ", "returned a Deferred that is pending"),
-                (Some(Side::Callback), Some(Side::Callback)) if step.ran => ("    ●   ·    ", "ran"),
+                (Some(Side::Callback), None) => {
+                    ("    ●   ·    ", "returned a Deferred that is pending")
+                }
+                (Some(Side::Errback), None) => {
+                    ("    ·   ●    ", "returned a Deferred that is pending")
+                }
+                (Some(Side::Callback), Some(Side::Callback)) if step.ran => {
+                    ("    ●   ·    ", "ran")
+                }
                 (Some(Side::Callback), Some(Side::Callback)) => ("    │   ·    ", "passed by"),
-                (Some(Side::Callback), Some(Side::Errback)) => ("    ●──╮·    ", "raised a failure"),
-                (Some(Side::Errback), Some(Side::Callback)) => ("    ·╭──●    ", "caught the failure"),
-                (Some(Side::Errback), Some(Side::Errback)) if step.ran => ("    ·   ●    ", "ran, and failed"),
+                (Some(Side::Callback), Some(Side::Errback)) => {
+                    ("    ●──╮·    ", "raised a failure")
+                }
+                (Some(Side::Errback), Some(Side::Callback)) => {
+                    ("    ·╭──●    ", "caught the failure")
+                }
+                (Some(Side::Errback), Some(Side::Errback)) if step.ran => {
+                    ("    ·   ●    ", "ran, and failed")
+                }
                 (Some(Side::Errback), Some(Side::Errback)) => ("    ·   │    ", "passed by"),
             };
-            writeln!(f, "{way}{what}: {} ({}:{})", step.name, step.at.file(), step.at.line())?;
+            writeln!(
+                f,
+                "{way}{what}: {} ({}:{})",
+                step.name,
+                step.at.file(),
+                step.at.line()
+            )?;
         }
         Ok(())
     }

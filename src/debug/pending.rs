@@ -168,7 +168,10 @@ impl fmt::Display for Pending {
             })
             .collect();
         writeln!(f, "{} without a result", self.entries.len())?;
-        let roots = self.entries.iter().filter(|entry| !awaited.contains(&entry.id));
+        let roots = self
+            .entries
+            .iter()
+            .filter(|entry| !awaited.contains(&entry.id));
         for root in roots {
             // Each waits for one other, so a branch is a line; and nothing
             // waits for itself.
@@ -191,7 +194,12 @@ impl PendingDeferred {
     fn print(&self, f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result {
         // Deep chains stay readable: past this they are not indented further.
         let indent = "  ".repeat(depth.min(20));
-        write!(f, "{indent}{} Deferred {}", if depth > 0 { "└" } else { "•" }, self.id)?;
+        write!(
+            f,
+            "{indent}{} Deferred {}",
+            if depth > 0 { "└" } else { "•" },
+            self.id
+        )?;
         if let Some(label) = self.label {
             write!(f, " ({label})")?;
         }
@@ -204,7 +212,13 @@ impl PendingDeferred {
             self.waits_for
         )?;
         for stage in &self.stages {
-            writeln!(f, "{indent}    then {} ({}:{})", stage.name, stage.at.file(), stage.at.line())?;
+            writeln!(
+                f,
+                "{indent}    then {} ({}:{})",
+                stage.name,
+                stage.at.file(),
+                stage.at.line()
+            )?;
         }
         Ok(())
     }

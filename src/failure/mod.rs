@@ -27,12 +27,12 @@ pub use errors::{
 pub use group::{FailureGroup, FirstError};
 pub use or_fail::OrFail;
 pub use panic::PanicError;
+pub(crate) use panic::{discard, quietly};
 pub use trace::{Place, PlaceKind, Trace};
 pub use trapped::Trapped;
-pub use unhandled::{Unhandled, set_unhandled_hook};
 pub(crate) use unhandled::{Capture, report};
+pub use unhandled::{Unhandled, set_unhandled_hook};
 pub use value::Failure;
-pub(crate) use panic::{discard, quietly};
 
 use std::error::Error;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -87,10 +87,7 @@ impl Place {
         }
     }
 
-    pub(crate) fn awaited(
-        made: &'static Location<'static>,
-        label: Option<&'static str>,
-    ) -> Self {
+    pub(crate) fn awaited(made: &'static Location<'static>, label: Option<&'static str>) -> Self {
         Place {
             kind: PlaceKind::Awaited,
             at: made,
@@ -139,7 +136,12 @@ impl fmt::Display for Place {
             write!(f, ", {name}")?;
         }
         if let Some(made) = self.made {
-            write!(f, ", of the Deferred made at {}:{}", made.file(), made.line())?;
+            write!(
+                f,
+                ", of the Deferred made at {}:{}",
+                made.file(),
+                made.line()
+            )?;
         }
         if let Some(label) = self.label {
             write!(f, " ({label})")?;
@@ -239,6 +241,11 @@ mod tests {
         assert_eq!(trace.places().next(), Some(&Place::raised(here)));
         assert_eq!(trace.places().last().and_then(Place::label), Some("newest"));
         let text = trace.to_string();
-        assert!(text.lines().nth(HEAD).is_some_and(|l| l.contains("1 places left out")), "{text}");
+        assert!(
+            text.lines()
+                .nth(HEAD)
+                .is_some_and(|l| l.contains("1 places left out")),
+            "{text}"
+        );
     }
 }

@@ -106,7 +106,10 @@ impl Failure {
     {
         let mut error = Some(error);
         let any: &mut dyn Any = &mut error;
-        if let Some(carrier) = any.downcast_mut::<Option<DeferredError>>().and_then(Option::take) {
+        if let Some(carrier) = any
+            .downcast_mut::<Option<DeferredError>>()
+            .and_then(Option::take)
+        {
             return carrier.into_failure();
         }
         let error = error.expect("only a DeferredError is taken out");
@@ -122,13 +125,22 @@ impl Failure {
         Failure::build(Cancelled { reason }, Trace::new(at), quiet)
     }
 
+    /// For a Deferred whose failure nobody can see.
+    pub(crate) fn unseen(at: &'static Location<'static>) -> Self {
+        Failure::cancelled(None, true, at)
+    }
+
     pub(crate) fn panicked(payload: Box<dyn Any + Send>, at: &'static Location<'static>) -> Self {
         Failure::build(PanicError::new(payload), Trace::new(at), false)
     }
 
     fn build<E: Error + Send + Sync + 'static>(error: E, trace: Trace, quiet: bool) -> Self {
         let trace = Mutex::new(trace);
-        let inner = Arc::new(Inner { trace, quiet, error });
+        let inner = Arc::new(Inner {
+            trace,
+            quiet,
+            error,
+        });
         Failure { inner }
     }
 

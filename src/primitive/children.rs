@@ -55,8 +55,8 @@ pub(super) trait Mode<T: Send + 'static>: Send + Sync + 'static {
         made: &'static Location<'static>,
     ) -> Result<Self::Output, Failure>;
 
-    /// Calls `f` with each failure in an output that nobody can see.
-    fn failures(output: Self::Output, f: impl FnMut(Failure));
+    /// Takes an output that nobody gets apart.
+    fn results(output: Self::Output) -> impl Iterator<Item = Result<T, Failure>>;
 }
 
 /// Where a child's result goes.
@@ -90,13 +90,11 @@ pub(super) fn collect<T: Send + 'static, M: Mode<T>>(
     options: Options,
     made: &'static Location<'static>,
 ) -> Deferred<M::Output> {
-    let places: Vec<_> = children
+    let places = children
         .iter()
         .map(|child| Place::Waiting(child.pending_handle()))
         .collect();
-    let group = Arc::new(Group::<T, M>::new(places, options, made));
-    let (resolver, d) = Deferred::with_delegate(made, group.clone());
-    lock(&group.state).resolver = Some(resolver);
+    let (group, d) = Group::<T, M>::with_places(places, options, made);
     for (index, child) in children.into_iter().enumerate() {
         // A child that is ready costs neither memory nor a reference.
         match child.try_result() {
@@ -112,6 +110,26 @@ pub(super) fn collect<T: Send + 'static, M: Mode<T>>(
 }
 
 impl<T: Send + 'static, M: Mode<T>> Group<T, M> {
+    /// Makes a group without a child, which is closed by
+    /// [`close`](Group::close).
+    pub(super) fn open(
+        options: Options,
+        made: &'static Location<'static>,
+    ) -> (Arc<Self>, Deferred<M::Output>) {
+        Group::with_places(Vec::new(), options, made)
+    }
+
+    fn with_places(
+        places: Vec<Place<T>>,
+        options: Options,
+        made: &'static Location<'static>,
+    ) -> (Arc<Self>, Deferred<M::Output>) {
+        let group = Arc::new(Group::new(places, options, made));
+        let (resolver, d) = Deferred::with_delegate(made, group.clone());
+        lock(&group.state).resolver = Some(resolver);
+        (group, d)
+    }
+
     fn new(places: Vec<Place<T>>, options: Options, made: &'static Location<'static>) -> Self {
         let waiting = places.len();
         Group {
@@ -125,6 +143,33 @@ impl<T: Send + 'static, M: Mode<T>> Group<T, M> {
             }),
             options,
             made,
+        }
+    }
+
+    /// Enters one more child, which then has to report, and returns its place;
+    /// and whether the child came too late, and is to be cancelled.
+    pub(super) fn enter(&self, handle: Option<Handle>) -> (usize, bool) {
+        let mut state = lock(&self.state);
+        state.places.push(Place::Waiting(handle));
+        state.waiting += 1;
+        let unwanted = state.cancelled || (state.decided && self.options.cancel_rest);
+        (state.places.len() - 1, unwanted)
+    }
+
+    /// Whether the output is known, or nobody wants it any more.
+    pub(super) fn is_over(&self) -> bool {
+        let state = lock(&self.state);
+        state.decided || state.cancelled
+    }
+
+    /// Fails with what is no child's failure.
+    pub(super) fn fail(&self, failure: Failure) {
+        let state = lock(&self.state);
+        if state.decided {
+            drop(state);
+            self.give_up(Err(failure), false);
+        } else {
+            self.decide(state, |_| Err(failure));
         }
     }
 
@@ -192,34 +237,24 @@ impl<T: Send + 'static, M: Mode<T>> Group<T, M> {
             Vec::new()
         };
         drop(state);
-        // What comes of this cancel nobody is going to look at.
-        let request = CancelRequest {
-            reason: None,
-            quiet: true,
-            at: self.made,
-        };
-        request.send_to(handles);
+        unwanted(self.made).send_to(handles);
         // Only now: one of the cancelled may have cancelled the group.
         let resolver = lock(&self.state).resolver.take();
         self.fire(resolver, output(self.made));
         self.give_up_done();
     }
 
-    fn fire(
-        &self,
-        resolver: Option<Resolver<M::Output>>,
-        output: Result<M::Output, Failure>,
-    ) {
-        match (resolver, output) {
-            (Some(resolver), Ok(output)) => {
-                if let Err(unseen) = resolver.try_callback(output) {
-                    M::failures(unseen, |failure| self.give_up(Err(failure), false));
-                }
-            }
-            (Some(resolver), Err(failure)) => resolver.fire(Err(failure)),
+    fn fire(&self, resolver: Option<Resolver<M::Output>>, output: Result<M::Output, Failure>) {
+        let unseen = match (resolver, output) {
+            (Some(resolver), Ok(output)) => resolver.try_callback(output),
+            (Some(resolver), Err(failure)) => return resolver.fire(Err(failure)),
             // A cancel fired it.
-            (None, Ok(output)) => quietly("the drop of a value", || drop(output)),
-            (None, Err(_)) => {}
+            (None, output) => output.map_or(Ok(()), Err),
+        };
+        if let Err(output) = unseen {
+            for result in M::results(output) {
+                self.give_up(result, false);
+            }
         }
     }
 
@@ -239,13 +274,13 @@ impl<T: Send + 'static, M: Mode<T>> Group<T, M> {
 
     /// Gives up the results that came before the decision.
     fn give_up_done(&self) {
-        let mut unwanted = Vec::new();
+        let mut done = Vec::new();
         for place in &mut lock(&self.state).places {
             if let Place::Done(_) = place {
-                unwanted.push(std::mem::replace(place, Place::Empty));
+                done.push(std::mem::replace(place, Place::Empty));
             }
         }
-        for place in unwanted {
+        for place in done {
             if let Place::Done(result) = place {
                 self.give_up(result, false);
             }
@@ -259,6 +294,15 @@ impl<T: Send + 'static, M: Mode<T>> Group<T, M> {
         let handles = state.handles();
         drop(state);
         request.send_to(handles);
+    }
+}
+
+/// The cancel of a child that nobody is going to look at any more.
+pub(super) fn unwanted(made: &'static Location<'static>) -> CancelRequest {
+    CancelRequest {
+        reason: None,
+        quiet: true,
+        at: made,
     }
 }
 

@@ -23,7 +23,9 @@ impl<T: Send + 'static> Mode<T> for Values {
         results.collect()
     }
 
-    fn failures(_: Vec<T>, _: impl FnMut(Failure)) {}
+    fn results(values: Vec<T>) -> impl Iterator<Item = Result<T, Failure>> {
+        values.into_iter().map(Ok)
+    }
 }
 
 /// Waits for the values of all of several Deferreds: Twisted's

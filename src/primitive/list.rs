@@ -26,9 +26,9 @@ impl<T: Send + 'static> Mode<T> for Results {
         Ok(results.collect())
     }
 
-    fn failures(output: Self::Output, f: impl FnMut(Failure)) {
-        let failures = output.into_iter().filter_map(Result::err);
-        failures.map(DeferredError::into_failure).for_each(f);
+    fn results(output: Self::Output) -> impl Iterator<Item = Result<T, Failure>> {
+        let results = output.into_iter();
+        results.map(|result| result.map_err(DeferredError::into_failure))
     }
 }
 

@@ -3,25 +3,31 @@
 //! Nothing here reaches into a chain: a primitive ends its children with a
 //! function, cancels them through handles, and fires a Deferred of its own.
 
+mod cancel_when;
 mod children;
+mod concurrency;
+mod filesystem_lock;
 mod gather;
 mod limit;
 mod list;
 mod lock;
 mod queue;
 mod race;
-mod share;
 mod semaphore;
+mod share;
+mod tasks;
 mod timeout;
 mod waiting;
 
+pub use concurrency::{ConcurrentMap, map_with_concurrency};
+pub use filesystem_lock::{DeferredFilesystemLock, FilesystemLockGuard, LockFileError};
 pub use gather::gather_results;
 pub use list::DeferredList;
 pub use lock::DeferredLock;
 pub use queue::DeferredQueue;
 pub use race::race;
-pub use share::SharedDeferred;
 pub use semaphore::DeferredSemaphore;
+pub use share::SharedDeferred;
 
 use crate::chain::{Deferred, Outcome};
 

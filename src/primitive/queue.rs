@@ -10,7 +10,7 @@
 //! 3. Gets know the queue weakly: when the last handle goes, they fail.
 
 use crate::chain::{Deferred, Resolver};
-use crate::core::{CancelRequest, Delegate};
+use crate::core::{CancelRequest, Delegate, TakesBack};
 use crate::failure::{Failure, QueueOverflow, QueueUnderflow, lock};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -136,17 +136,28 @@ impl<T: Send + 'static> DeferredQueue<T> {
         let mut state = lock(&self.0.state);
         if let Some(item) = state.items.pop_front() {
             drop(state);
-            return Deferred::ready(Ok(item), made);
+            return Deferred::ready(Ok(item), made).with_home(Arc::downgrade(&self.0));
         }
-        if self.0.backlog.is_some_and(|backlog| state.gets.len() >= backlog) {
+        if self
+            .0
+            .backlog
+            .is_some_and(|backlog| state.gets.len() >= backlog)
+        {
             drop(state);
             let failure = Failure::from_error(QueueUnderflow::new(), made);
             return Deferred::ready(Err(failure), made);
         }
         let number = state.next;
         state.next += 1;
-        let queue = Arc::downgrade(&self.0);
-        let (resolver, d) = Deferred::with_delegate(made, Arc::new(Get { queue, number }));
+        let home = Arc::downgrade(&self.0);
+        let queue = home.clone();
+        let get = Arc::new(Get {
+            queue,
+            number,
+            made,
+        });
+        let (resolver, d) = Deferred::with_delegate(made, get);
+        let d = d.with_home(home);
         state.gets.insert(number, resolver);
         d
     }
@@ -190,16 +201,38 @@ impl<T: Send + 'static> Shared<T> {
 struct Get<T> {
     queue: Weak<Shared<T>>,
     number: u64,
+    made: &'static Location<'static>,
 }
 
 impl<T: Send + 'static> Delegate for Get<T> {
     fn cancel(&self, request: CancelRequest) {
-        let Some(queue) = self.queue.upgrade() else {
-            return;
-        };
-        let get = lock(&queue.state).gets.remove(&self.number);
-        if let Some(get) = get {
+        if let Some(get) = self.take() {
             get.fire(Err(request.into_failure()));
+        }
+    }
+
+    fn unseen(&self) {
+        if let Some(get) = self.take() {
+            get.fire(Err(Failure::unseen(self.made)));
+        }
+    }
+}
+
+impl<T> Get<T> {
+    fn take(&self) -> Option<Resolver<T>> {
+        let queue = self.queue.upgrade()?;
+        lock(&queue.state).gets.remove(&self.number)
+    }
+}
+
+impl<T: Send + 'static> TakesBack<T> for Weak<Shared<T>> {
+    fn take_back(self, item: T) {
+        // Without a queue there is nobody left who could want it.
+        if let Some(queue) = self.upgrade() {
+            queue.hand_over(item, |state, item| {
+                state.items.push_front(item);
+                None
+            });
         }
     }
 }

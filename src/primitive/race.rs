@@ -24,7 +24,9 @@ impl<T: Send + 'static> Mode<T> for FirstValue {
         Err(Failure::from_error(FailureGroup { failures }, made))
     }
 
-    fn failures(_: (usize, T), _: impl FnMut(Failure)) {}
+    fn results((_, value): (usize, T)) -> impl Iterator<Item = Result<T, Failure>> {
+        std::iter::once(Ok(value))
+    }
 }
 
 /// Waits for the first value of several Deferreds, and cancels the others:

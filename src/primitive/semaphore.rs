@@ -148,7 +148,11 @@ impl DeferredSemaphore {
         self.acquire_at(n, Location::caller())
     }
 
-    fn acquire_at(&self, n: u32, made: &'static Location<'static>) -> Deferred<OwnedSemaphorePermit> {
+    fn acquire_at(
+        &self,
+        n: u32,
+        made: &'static Location<'static>,
+    ) -> Deferred<OwnedSemaphorePermit> {
         let semaphore = &self.0.semaphore;
         match semaphore.clone().try_acquire_many_owned(n) {
             Ok(permit) => Deferred::ready(Ok(permit), made),

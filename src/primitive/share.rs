@@ -255,7 +255,10 @@ impl<T: Send + 'static> Delegate for Subscriber<T> {
 
 impl<T> Drop for Shared<T> {
     fn drop(&mut self) {
-        let state = self.state.get_mut().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let state = self
+            .state
+            .get_mut()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
         match state.result.take() {
             Some(Err(failure)) if !state.delivered => report(failure, self.made, None),
             result => quietly("the drop of a value", || drop(result)),

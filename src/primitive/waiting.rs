@@ -189,7 +189,11 @@ impl Lane {
         if gone.is_some() {
             state.free.push(place);
         }
-        let pump = if state.is_empty() { state.rouse() } else { None };
+        let pump = if state.is_empty() {
+            state.rouse()
+        } else {
+            None
+        };
         drop(state);
         drop(gone);
         if let Some(pump) = pump {
@@ -376,6 +380,13 @@ where
     fn cancel(&self, request: CancelRequest) {
         if let Some(resolver) = self.settle() {
             resolver.fire(Err(request.into_failure()));
+        }
+    }
+
+    fn unseen(&self) {
+        // It makes room for those behind it, who may ask for less.
+        if let Some(resolver) = self.settle() {
+            resolver.fire(Err(Failure::unseen(self.made)));
         }
     }
 }

@@ -1,20 +1,55 @@
-//! Calls in the future, on the timers of a Tokio runtime: what a reactor's
+//! Calls in the future, on the timers of Tokio's runtimes: what a reactor's
 //! `callLater` is to Twisted.
 //!
-//! A call that is pending is one task. Invariants:
+//! All calls that are pending in a runtime share one task, which sleeps until
+//! the first is due. So a call that is stopped in time, as that of a timeout
+//! nearly always is, has cost an entry in a map: no task, and no timer.
 //!
-//! 1. Each call is called exactly once: when it is due, or with [`NoRuntime`]
-//!    when its task is dropped before (its runtime shut down, or it was
-//!    stopped; who stops a call makes sure that this does nothing).
-//! 2. A `Clock` has timers: who has one makes them without a panic.
+//! Invariants:
+//!
+//! 1. A runtime is in the map as long as it has pending calls, and from then on
+//!    until its [`Driver`] finds that there are none. While it is there it has
+//!    exactly one driver that is not about to end.
+//! 2. A call that was not stopped is called exactly once: when it is due, or
+//!    with [`NoRuntime`] if its runtime shuts down before. The drops of
+//!    [`Driver`] and [`Due`] do the latter.
+//! 3. A call that is due runs in a task which nothing else waits for. The
+//!    driver becomes that task, and leaves what is pending to a new one.
+//! 4. Who has a [`Clock`] makes timers without a panic.
+//! 5. The lock is held over no code of the user's; calls are dropped after it.
 
 use crate::bridge::find_runtime;
-use crate::failure::{NoRuntime, discard};
+use crate::failure::{NoRuntime, discard, lock};
+use futures::future::select;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
-use tokio::runtime::Handle;
-use tokio::task::AbortHandle;
+use tokio::runtime::{Handle, Id};
+use tokio::sync::Notify;
 use tokio::time::{Instant, Sleep, sleep_until};
+
+type Call = Box<dyn FnOnce(Result<(), NoRuntime>) + Send>;
+
+/// Deadlines, and numbers that keep equal ones apart and in order.
+type Key = (Instant, u64);
+
+/// What is pending in one runtime.
+#[derive(Default)]
+struct Pending {
+    calls: BTreeMap<Key, Call>,
+    calls_made: u64,
+    /// Wakes the driver to look at the first call again.
+    changed: Arc<Notify>,
+}
+
+static PENDING: LazyLock<Mutex<HashMap<Id, Pending>>> = LazyLock::new(Mutex::default);
+
+/// The runtime that was last found to have no timers: finding out makes Tokio
+/// panic, and the message is printed, which once is enough for.
+static WITHOUT_TIMERS: Mutex<Option<Id>> = Mutex::new(None);
 
 /// How far off the farthest deadline is: what does not fit an `Instant` is as
 /// good as never.
@@ -32,12 +67,20 @@ impl Clock {
     /// If there is no runtime, or no timer in it.
     pub(crate) fn find() -> Result<Clock, NoRuntime> {
         let clock = Clock(find_runtime(None)?);
-        // Tokio has no other way to ask. So its panic's message is printed,
-        // which says how to enable timers.
-        match catch_unwind(AssertUnwindSafe(|| clock.sleep_until(clock.now()))) {
+        let id = clock.0.id();
+        // What has pending calls has timers.
+        if lock(&PENDING).contains_key(&id) {
+            return Ok(clock);
+        }
+        if *lock(&WITHOUT_TIMERS) == Some(id) {
+            return Err(NoRuntime::new());
+        }
+        // Tokio has no other way to ask.
+        match catch_unwind(AssertUnwindSafe(|| clock.sleep_until(Instant::now()))) {
             Ok(_) => Ok(clock),
             Err(payload) => {
                 discard(payload);
+                *lock(&WITHOUT_TIMERS) = Some(id);
                 Err(NoRuntime::new())
             }
         }
@@ -59,35 +102,154 @@ impl Clock {
         sleep_until(deadline)
     }
 
-    /// Calls `call` in `after` from now, in a task of its own.
+    /// Calls `call` in `after` from now, in a task of the runtime; at once, and
+    /// with an error, if that has shut down.
     pub(crate) fn call_later<F>(&self, after: Duration, call: F) -> Scheduled
     where
         F: FnOnce(Result<(), NoRuntime>) + Send + 'static,
     {
-        let sleep = self.sleep_until(Self::deadline(self.now(), after));
-        let due = Due(Some(call));
-        let task = self.0.spawn(async move {
-            sleep.await;
-            due.call();
-        });
-        Scheduled(task.abort_handle())
+        let deadline = Self::deadline(self.now(), after);
+        let id = self.0.id();
+        let call: Call = Box::new(call);
+        let mut all = lock(&PENDING);
+        let entry = all.entry(id);
+        let has_driver = matches!(entry, Entry::Occupied(_));
+        let pending = entry.or_default();
+        pending.calls_made += 1;
+        let key = (deadline, pending.calls_made);
+        pending.calls.insert(key, call);
+        let is_first = pending
+            .calls
+            .first_key_value()
+            .is_some_and(|(k, _)| *k == key);
+        let changed = is_first.then(|| pending.changed.clone());
+        drop(all);
+        if !has_driver {
+            Driver::start(id, &self.0);
+        } else if let Some(changed) = changed {
+            changed.notify_one();
+        }
+        Scheduled { id, key }
     }
 }
 
 /// A call that is due or will be.
-pub(crate) struct Scheduled(AbortHandle);
+#[derive(Clone, Copy)]
+pub(crate) struct Scheduled {
+    id: Id,
+    key: Key,
+}
 
 impl Scheduled {
-    /// Stops the call's timer and lets its task end.
-    pub(crate) fn stop(&self) {
-        self.0.abort();
+    /// Drops the call, unless it is due.
+    pub(crate) fn stop(self) {
+        let mut all = lock(&PENDING);
+        let Some(pending) = all.get_mut(&self.id) else {
+            return;
+        };
+        let call = pending.calls.remove(&self.key);
+        // A driver that has nothing to wait for ends.
+        let changed = pending.calls.is_empty().then(|| pending.changed.clone());
+        drop(all);
+        drop(call);
+        if let Some(changed) = changed {
+            changed.notify_one();
+        }
     }
 }
 
-/// A call that nobody can lose (invariant 1).
-struct Due<F: FnOnce(Result<(), NoRuntime>)>(Option<F>);
+/// Who waits for the first call of a runtime.
+struct Driver {
+    id: Id,
+    at_work: bool,
+}
 
-impl<F: FnOnce(Result<(), NoRuntime>)> Due<F> {
+/// What a driver finds.
+enum Found {
+    Nothing,
+    Wait(Instant, Arc<Notify>),
+    Due { calls: Vec<Due>, more: bool },
+}
+
+impl Driver {
+    fn start(id: Id, runtime: &Handle) {
+        runtime.spawn(Driver { id, at_work: true }.drive());
+    }
+
+    async fn drive(mut self) {
+        loop {
+            match self.look(Instant::now()) {
+                Found::Nothing => return,
+                Found::Wait(deadline, changed) => {
+                    let (timer, changed) = (pin!(sleep_until(deadline)), pin!(changed.notified()));
+                    select(timer, changed).await;
+                }
+                Found::Due { calls, more } => {
+                    if more {
+                        Driver::start(self.id, &Handle::current());
+                    }
+                    let mut calls = calls.into_iter();
+                    let first = calls.next();
+                    for due in calls {
+                        tokio::spawn(async move { due.call() });
+                    }
+                    if let Some(due) = first {
+                        due.call();
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Takes what is due. If that, or nothing, was there, this driver ends: if
+    /// there is more, another must follow.
+    fn look(&mut self, now: Instant) -> Found {
+        let mut all = lock(&PENDING);
+        let mut calls = Vec::new();
+        let Some(pending) = all.get_mut(&self.id) else {
+            self.at_work = false;
+            return Found::Nothing;
+        };
+        while let Some(entry) = pending.calls.first_entry()
+            && entry.key().0 <= now
+        {
+            calls.push(Due(Some(entry.remove())));
+        }
+        let next = pending.calls.first_key_value().map(|(key, _)| key.0);
+        if let (Some(deadline), true) = (next, calls.is_empty()) {
+            return Found::Wait(deadline, pending.changed.clone());
+        }
+        self.at_work = false;
+        if next.is_none() {
+            all.remove(&self.id);
+        }
+        match calls.is_empty() {
+            true => Found::Nothing,
+            false => Found::Due {
+                calls,
+                more: next.is_some(),
+            },
+        }
+    }
+}
+
+impl Drop for Driver {
+    /// At work only if its runtime shuts down.
+    fn drop(&mut self) {
+        if self.at_work {
+            let pending = lock(&PENDING).remove(&self.id);
+            for call in pending.into_iter().flat_map(|p| p.calls.into_values()) {
+                drop(Due(Some(call)));
+            }
+        }
+    }
+}
+
+/// A call that is to be made by its task, or else by its drop.
+struct Due(Option<Call>);
+
+impl Due {
     fn call(mut self) {
         if let Some(call) = self.0.take() {
             call(Ok(()));
@@ -95,7 +257,7 @@ impl<F: FnOnce(Result<(), NoRuntime>)> Due<F> {
     }
 }
 
-impl<F: FnOnce(Result<(), NoRuntime>)> Drop for Due<F> {
+impl Drop for Due {
     fn drop(&mut self) {
         if let Some(call) = self.0.take() {
             call(Err(NoRuntime::new()));

@@ -1,9 +1,11 @@
 //! One call, later.
 
 use super::clock::{Clock, Scheduled};
-use crate::chain::{Deferred, Outcome};
+use crate::chain::{Deferred, Outcome, Resolver};
+use crate::core::{CancelRequest, Delegate};
+use crate::failure::{Failure, lock};
 use std::panic::Location;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 /// Calls `f` in `after` from now, on a task of the runtime, and returns a
@@ -49,16 +51,38 @@ fn pause(after: Duration) -> Deferred<()> {
         Ok(clock) => clock,
         Err(none) => return Deferred::ready(Err(none.into()), made),
     };
-    let timer = Arc::new(OnceLock::<Scheduled>::new());
-    let stop = timer.clone();
-    let (resolver, d) = Deferred::with_canceller(move || {
-        if let Some(timer) = stop.get() {
+    let pause = Arc::new(Pause::default());
+    let (resolver, d) = Deferred::with_delegate(made, pause.clone());
+    *lock(&pause.resolver) = Some(resolver);
+    let due = pause.clone();
+    let timer = clock.call_later(after, move |it_is| due.fire(it_is.map_err(Into::into)));
+    // Nobody else has the Deferred yet, so no cancel came before this.
+    let _ = pause.timer.set(timer);
+    d
+}
+
+/// A pause that is not over. The timer and a cancel may both end it; who takes
+/// the resolver does.
+#[derive(Default)]
+struct Pause {
+    resolver: Mutex<Option<Resolver<()>>>,
+    timer: OnceLock<Scheduled>,
+}
+
+impl Pause {
+    fn fire(&self, result: Result<(), Failure>) {
+        let resolver = lock(&self.resolver).take();
+        if let Some(resolver) = resolver {
+            resolver.fire(result);
+        }
+    }
+}
+
+impl Delegate for Pause {
+    fn cancel(&self, request: CancelRequest) {
+        if let Some(timer) = self.timer.get() {
             timer.stop();
         }
-        None
-    });
-    let scheduled = clock.call_later(after, move |due| resolver.fire(due.map_err(Into::into)));
-    // Nobody else has the Deferred yet, so no cancel came before this.
-    let _ = timer.set(scheduled);
-    d
+        self.fire(Err(request.into_failure()));
+    }
 }

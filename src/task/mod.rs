@@ -4,7 +4,13 @@
 //! the paused clock.
 
 mod clock;
+mod cooperator;
+mod iterate;
 mod later;
+mod looping_call;
 
 pub(crate) use clock::Clock;
+pub use cooperator::{CooperativeTask, Cooperator, NotPaused, TaskFinished, cooperate};
+pub use iterate::{Turn, iterate};
 pub use later::defer_later;
+pub use looping_call::{AlreadyRunning, LoopingCall};

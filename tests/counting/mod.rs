@@ -46,7 +46,10 @@ pub(crate) fn now() -> Count {
 
 fn add(allocations: u64, bytes: i64) {
     COUNT.with(|count| {
-        let Count { allocations: a, live } = count.get();
+        let Count {
+            allocations: a,
+            live,
+        } = count.get();
         count.set(Count {
             allocations: a + allocations,
             live: live + bytes,

@@ -15,9 +15,7 @@ pub(crate) struct Policy {
 }
 
 /// Calls `attempt` until it succeeds, fails for good, or has been tried as
-/// often as `policy` allows.
-///
-/// In that case the last failure is in [`Error::GaveUp`].
+/// often as `policy` allows; [`Error::GaveUp`] then has the last failure.
 pub(crate) fn retry<T: Send + 'static>(
     policy: Policy,
     attempt: impl Fn() -> Deferred<T> + Send + 'static,

@@ -1,0 +1,119 @@
+//! Cancelling when a signal comes.
+
+use super::limit::{Limit, Met};
+use crate::bridge::spawn_or;
+use crate::chain::Deferred;
+use crate::core::CancelRequest;
+use crate::failure::{BoxError, DeferredError, Failure, NoRuntime, quietly};
+use futures::FutureExt;
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, Location};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+/// A signal, with its panic caught.
+type Signal = Pin<Box<dyn Future<Output = Result<(), Box<dyn Any + Send>>> + Send>>;
+
+/// Who waits for the signal. Dropped before it came, it cancels as well: a
+/// signal that is lost can be heeded no more.
+struct Watch<T: Send + 'static> {
+    limit: Option<Arc<Limit<T, ()>>>,
+    made: &'static Location<'static>,
+}
+
+impl<T: Send + 'static> Watch<T> {
+    fn cancel(&mut self, reason: Option<BoxError>) {
+        if let Some(limit) = self.limit.take() {
+            let (quiet, at) = (false, self.made);
+            limit.strike((), CancelRequest { reason, quiet, at });
+        }
+    }
+
+    /// What came of the signal: a panic in it is the reason.
+    fn ended(mut self, signal: Result<(), Box<dyn Any + Send>>) {
+        let panicked = |payload| DeferredError::from(Failure::panicked(payload, self.made));
+        let reason = signal.err().map(panicked);
+        self.cancel(reason.map(Into::into));
+    }
+}
+
+impl<T: Send + 'static> Drop for Watch<T> {
+    fn drop(&mut self) {
+        self.cancel(Some(NoRuntime::new().into()));
+    }
+}
+
+impl<T: Send + 'static> Deferred<T> {
+    /// Cancels this Deferred when `signal` completes, if there is no result by
+    /// then.
+    ///
+    /// The signal is polled once, now; if it is ready, the Deferred is cancelled
+    /// before `cancel_when` returns, and no runtime is needed. If not, a task
+    /// of the current runtime, else of the default one, waits for it. The task
+    /// ends, and the signal is dropped, when the result comes first. As with
+    /// [`add_timeout`](Deferred::add_timeout), the cancel strikes what was
+    /// added before, not what is added behind.
+    ///
+    /// # Errors
+    ///
+    /// The cancel's failure is [`Cancelled`](crate::Cancelled). It has a reason
+    /// where the signal cannot be heeded: [`NoRuntime`] without a runtime to
+    /// wait in, or when that shuts down; the signal's panic, if it panics.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tokio_deferred::Deferred;
+    /// use tokio_util::sync::CancellationToken;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let token = CancellationToken::new();
+    /// let (_resolver, d) = Deferred::<()>::new();
+    /// let d = d.cancel_when(token.clone().cancelled_owned());
+    /// token.cancel();
+    /// assert!(d.await.unwrap_err().is_cancelled());
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn cancel_when(self, signal: impl Future<Output = ()> + Send + 'static) -> Deferred<T> {
+        if self.is_fired() {
+            quietly("the drop of a signal", || drop(signal));
+            return self;
+        }
+        let made = Location::caller();
+        let limit = Limit::new(self.core_handle(), made);
+        let watch = Watch {
+            limit: Some(limit.clone()),
+            made,
+        };
+        let mut signal: Signal = Box::pin(AssertUnwindSafe(signal).catch_unwind());
+        let task = match first_poll(&mut signal) {
+            Poll::Ready(outcome) => {
+                quietly("the drop of a signal", || drop(signal));
+                watch.ended(outcome);
+                None
+            }
+            Poll::Pending => {
+                let waiting = async move { watch.ended(signal.await) };
+                // Without a runtime the future comes back; its drop cancels.
+                spawn_or(None, waiting).ok()
+            }
+        };
+        self.add_both(move |result| match limit.meet(result) {
+            Met::First(result) => {
+                if let Some(task) = task {
+                    task.abort();
+                }
+                Deferred::ready(result, made)
+            }
+            Met::Struck { result, .. } => result,
+        })
+    }
+}
+
+/// Polls outside of the budget of a surrounding task.
+fn first_poll(signal: &mut Signal) -> Poll<<Signal as Future>::Output> {
+    let first = tokio::task::unconstrained(signal);
+    pin!(first).poll(&mut Context::from_waker(Waker::noop()))
+}

@@ -1,0 +1,16 @@
+//! The Deferred itself, an axis a module.
+
+mod awaiting;
+mod cancel;
+mod convert;
+mod coroutine;
+mod errors;
+mod handles;
+mod order;
+mod panics;
+mod pause;
+mod returned;
+mod spans;
+mod support;
+mod traces;
+mod unhandled;

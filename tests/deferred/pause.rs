@@ -1,0 +1,106 @@
+//! Holding up a chain.
+
+use crate::support::{Later, Log, fire_elsewhere};
+use tokio_deferred::{Deferred, testing};
+
+#[test]
+fn pauses_nest_and_the_last_unpause_runs() {
+    let (resolver, d) = Deferred::new();
+    let (one, two) = (d.pause(), d.pause());
+    let d = d.map(|n: i32| n + 1);
+    resolver.callback(1);
+    drop(one);
+    testing::assert_no_result(&d);
+    drop(two);
+    assert_eq!(testing::success_of(d), 2);
+}
+
+#[test]
+fn the_unpause_runs_on_its_own_thread() {
+    let (resolver, d) = Deferred::new();
+    let pause = d.pause();
+    let d = d.map(|()| std::thread::current().id());
+    resolver.callback(());
+    let there = std::thread::spawn(move || {
+        drop(pause);
+        std::thread::current().id()
+    });
+    assert_eq!(there.join().unwrap(), testing::success_of(d));
+}
+
+#[test]
+fn a_stage_that_pauses_its_own_deferred_stops_the_stages_behind_it() {
+    let log = Log::default();
+    let own = Later::<Deferred<()>>::new();
+    let paused = Later::new();
+    let (resolver, d) = Deferred::<()>::new();
+    let (mine, out, there) = (own.clone(), paused.clone(), log.clone());
+    let d = d
+        .map(move |()| {
+            let d = mine.take();
+            out.put(d.pause());
+            mine.put(d);
+        })
+        .map(move |()| there.add("behind"));
+    own.put(d);
+    resolver.callback(());
+    assert!(log.all().is_empty());
+    drop(paused.take());
+    assert_eq!(log.all(), ["behind"]);
+    testing::success_of(own.take());
+}
+
+#[test]
+fn a_paused_ready_one_is_handed_on_and_awaited_after_the_unpause() {
+    let d = Deferred::succeed(1);
+    let pause = d.pause();
+    assert!(!d.is_fired());
+    let d = d.try_result().unwrap_err();
+    let unpausing = std::thread::spawn(move || drop(pause));
+    assert_eq!(futures::executor::block_on(d).unwrap(), 1);
+    unpausing.join().unwrap();
+}
+
+#[test]
+fn fires_and_cancels_still_reach_a_paused_one() {
+    let (resolver, d) = Deferred::<i32>::new();
+    let pause = d.pause();
+    d.cancel();
+    assert!(resolver.is_cancelled());
+    fire_elsewhere(resolver, 1);
+    testing::assert_no_result(&d);
+    drop(pause);
+    assert!(testing::failure_of(d).is_cancelled());
+}
+
+#[test]
+fn a_paused_failure_that_is_dropped_is_reported_after_the_unpause() {
+    for fired_first in [true, false] {
+        let (resolver, d) = Deferred::<()>::new();
+        let pause = d.pause();
+        let before = testing::capture_unhandled(|| {
+            if fired_first {
+                resolver.errback("out");
+                drop(d);
+            } else {
+                drop(d);
+                resolver.errback("out");
+            }
+        });
+        assert!(before.is_empty());
+        assert_eq!(testing::capture_unhandled(|| drop(pause)).len(), 1);
+    }
+    let d = Deferred::<()>::fail("out");
+    let pause = d.pause();
+    assert!(testing::capture_unhandled(|| drop(d)).is_empty());
+    assert_eq!(testing::capture_unhandled(|| drop(pause)).len(), 1);
+}
+
+#[test]
+fn a_pause_outlives_everything() {
+    let (resolver, d) = Deferred::<i32>::new();
+    let pause = d.pause();
+    drop((resolver, d));
+    let reports = testing::capture_unhandled(|| drop(pause));
+    assert!(reports[0].failure().is_resolver_dropped());
+}

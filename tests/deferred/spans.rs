@@ -1,0 +1,48 @@
+//! Stages run in the span that was current when they were added.
+
+use crate::support::Log;
+use tokio_deferred::{Deferred, testing};
+use tracing::{Span, info_span};
+use tracing_subscriber::Registry;
+
+fn note(log: &Log) -> impl FnOnce(()) + Send + 'static + use<> {
+    let log = log.clone();
+    move |()| {
+        let span = Span::current();
+        log.add(span.metadata().map_or("none", |m| m.name()));
+    }
+}
+
+/// Those that were added in none run in whichever the thread is in that fires.
+#[test]
+fn each_stage_is_in_the_span_it_was_added_in() {
+    tracing::subscriber::with_default(Registry::default(), || {
+        let log = Log::default();
+        let (resolver, d) = Deferred::new();
+        let d = d.map(note(&log));
+        let d = info_span!("one").in_scope(|| d.map(note(&log)).map(note(&log)));
+        let d = info_span!("two").in_scope(|| d.map(note(&log)));
+        let d = d.map(note(&log));
+        info_span!("firing").in_scope(|| {
+            resolver.callback(());
+            assert_eq!(Span::current().metadata().unwrap().name(), "firing");
+        });
+        assert_eq!(log.all(), ["firing", "one", "one", "two", "firing"]);
+        testing::success_of(d);
+    });
+}
+
+#[test]
+fn the_span_is_kept_over_a_wait() {
+    tracing::subscriber::with_default(Registry::default(), || {
+        let log = Log::default();
+        let (resolver, d) = Deferred::new();
+        let (inner, returned) = Deferred::<()>::new();
+        let d = info_span!("one").in_scope(|| d.add_callback(move |()| returned).map(note(&log)));
+        resolver.callback(());
+        let d = info_span!("one again").in_scope(|| d.map(note(&log)));
+        info_span!("firing").in_scope(|| inner.callback(()));
+        assert_eq!(log.all(), ["one", "one again"]);
+        testing::success_of(d);
+    });
+}

@@ -1,0 +1,80 @@
+//! The path that a failure took, as `Debug` prints it.
+
+use tokio_deferred::{Deferred, DeferredError, Failure, PlaceKind, testing};
+
+fn fails(s: &str) -> Result<i32, Failure> {
+    Ok(s.parse::<i32>()?) // the place where it is raised
+}
+
+#[test]
+fn debug_says_where_it_was_raised_which_callback_and_where_the_deferred_was_made() {
+    let (resolver, d) = Deferred::<&str>::new();
+    let d = d.label("the number").add_callback(fails);
+    let added = line!() - 1;
+    resolver.callback("seven");
+    let failure = testing::failure_of(d);
+    let trace = failure.trace();
+    let places: Vec<_> = trace.places().collect();
+    assert_eq!(places[0].kind(), PlaceKind::Raised);
+    assert_eq!(places[0].at().line(), 6, "the line of the `?`");
+    assert_eq!(places[1].kind(), PlaceKind::Left);
+    assert_eq!(places[1].at().line(), added);
+    assert!(places[1].name().unwrap().ends_with("traces::fails"));
+    assert_eq!(places[1].made().unwrap().line(), added - 1);
+    assert_eq!(places[1].label(), Some("the number"));
+    let text = format!("{failure:?}");
+    for part in [
+        "invalid digit",
+        "raised at",
+        "traces.rs:6",
+        "traces::fails",
+        "the number",
+    ] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+}
+
+#[test]
+fn each_await_is_in_the_path() {
+    async fn one() -> Result<i32, DeferredError> {
+        Ok(Deferred::<i32>::fail("out").await?)
+    }
+    async fn two() -> Result<i32, Failure> {
+        Ok(Deferred::from_coroutine(one()).await?)
+    }
+    let failure = testing::failure_of(Deferred::from_coroutine(two()));
+    let awaited = failure
+        .trace()
+        .places()
+        .filter(|p| p.kind() == PlaceKind::Awaited)
+        .count();
+    assert_eq!(awaited, 2);
+}
+
+#[test]
+fn a_failure_raised_again_and_again_keeps_the_ends_of_its_path() {
+    let mut d = Deferred::<i32>::fail("out");
+    for _ in 0..100 {
+        d = d.add_errback(Err);
+    }
+    let trace = testing::failure_of(d).trace();
+    assert_eq!(trace.places().count(), 32);
+    assert_eq!(trace.skipped(), 101 - 32);
+}
+
+#[test]
+fn errback_fail_and_resolver_dropped_name_their_places() {
+    let (resolver, d) = Deferred::<i32>::new();
+    resolver.errback("out");
+    let line = line!() - 1;
+    assert_eq!(testing::failure_of(d).trace().raised_at().line(), line);
+
+    let (resolver, d) = Deferred::<i32>::new();
+    let made = line!() - 1;
+    drop(resolver);
+    let failure = testing::failure_of(d);
+    assert!(
+        failure.to_string().contains(&format!("traces.rs:{made}")),
+        "{failure}"
+    );
+}

@@ -1,0 +1,357 @@
+//! The queue: order, limits, and that no item is ever lost.
+
+#[path = "support/random.rs"]
+mod support;
+
+use std::collections::VecDeque;
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex};
+use support::Random;
+use tokio_deferred::{Deferred, DeferredQueue, Failure, QueueOverflow, QueueUnderflow, testing};
+
+#[test]
+fn put_then_get_keeps_the_order() {
+    let queue = DeferredQueue::new();
+    for n in 0..3 {
+        queue.put(n).unwrap();
+    }
+    assert_eq!(queue.len(), 3);
+    let got: Vec<i32> = (0..3).map(|_| testing::success_of(queue.get())).collect();
+    assert_eq!(got, [0, 1, 2]);
+    assert!(queue.is_empty());
+}
+
+#[test]
+fn get_then_put_serves_in_the_order_of_the_gets_inside_the_put() {
+    let queue = DeferredQueue::new();
+    let log = Arc::new(Mutex::new(Vec::new()));
+    for consumer in 0..3 {
+        let log = log.clone();
+        queue
+            .get()
+            .map(move |item| log.lock().unwrap().push((consumer, item)));
+    }
+    assert_eq!(queue.waiting(), 3);
+    for item in ["a", "b", "c"] {
+        queue.put(item).unwrap();
+    }
+    assert_eq!(*log.lock().unwrap(), [(0, "a"), (1, "b"), (2, "c")]);
+}
+
+#[test]
+fn put_past_the_size_gives_the_item_back() {
+    let queue = DeferredQueue::with_limits(Some(1), None);
+    queue.put(String::from("kept")).unwrap();
+    let QueueOverflow(refused) = queue.put(String::from("refused")).unwrap_err();
+    assert_eq!(refused, "refused");
+    assert_eq!(testing::success_of(queue.get()), "kept");
+    queue.put(refused).unwrap();
+}
+
+#[test]
+fn put_with_size_zero_needs_a_get_that_waits() {
+    let queue = DeferredQueue::with_limits(Some(0), None);
+    assert!(queue.put(1).is_err());
+    let waits = queue.get();
+    queue.put(2).unwrap();
+    assert_eq!(testing::success_of(waits), 2);
+}
+
+#[test]
+fn get_past_the_backlog_fails_and_counts_none_that_is_gone() {
+    let queue = DeferredQueue::<i32>::with_limits(None, Some(2));
+    let (first, second) = (queue.get(), queue.get());
+    assert!(testing::failure_of(queue.get()).is::<QueueUnderflow>());
+    first.cancel();
+    assert!(testing::failure_of(first).is_cancelled());
+    let third = queue.get();
+    assert!(testing::failure_of(queue.get()).is::<QueueUnderflow>());
+    drop(second);
+    let fourth = queue.get();
+    queue.put(3).unwrap();
+    queue.put(4).unwrap();
+    assert_eq!((testing::success_of(third), testing::success_of(fourth)), (3, 4));
+}
+
+#[test]
+fn drop_of_a_waiting_get_then_put_passes_it_over_without_a_report() {
+    let queue = DeferredQueue::new();
+    let dropped = queue.get();
+    let next = queue.get();
+    let reports = testing::capture_unhandled(|| drop(dropped));
+    assert!(reports.is_empty(), "{reports:?}");
+    queue.put(1).unwrap();
+    assert_eq!(testing::success_of(next), 1);
+}
+
+#[test]
+fn drop_of_a_waiting_get_with_a_callback_still_consumes() {
+    let queue = DeferredQueue::new();
+    let (tx, rx) = mpsc::channel();
+    drop(queue.get().map(move |item| tx.send(item).unwrap()));
+    queue.put(1).unwrap();
+    assert_eq!(rx.try_recv(), Ok(1));
+}
+
+#[test]
+fn deliver_then_drop_puts_the_item_back_to_the_front_past_the_size() {
+    let queue = DeferredQueue::with_limits(Some(2), None);
+    let fired = queue.get();
+    for n in [1, 2, 3] {
+        queue.put(n).unwrap();
+    }
+    assert!(fired.is_fired());
+    drop(fired);
+    assert_eq!(queue.len(), 3);
+    let got: Vec<i32> = (0..3).map(|_| testing::success_of(queue.get())).collect();
+    assert_eq!(got, [1, 2, 3]);
+}
+
+#[test]
+fn get_of_a_kept_item_then_drop_puts_it_back() {
+    let queue = DeferredQueue::new();
+    queue.put(1).unwrap();
+    queue.put(2).unwrap();
+    drop(queue.get());
+    drop(queue.get().cancel_on_drop());
+    assert_eq!(testing::success_of(queue.get()), 1);
+}
+
+#[test]
+fn deliver_then_drop_serves_the_get_that_waits() {
+    let queue = DeferredQueue::new();
+    let fired = queue.get();
+    let waits = queue.get();
+    queue.put(1).unwrap();
+    drop(fired);
+    assert_eq!(testing::success_of(waits), 1);
+    assert!(queue.is_empty());
+}
+
+#[test]
+fn deliver_to_a_paused_get_then_drop_then_unpause_puts_it_back() {
+    let queue = DeferredQueue::new();
+    let get = queue.get();
+    let pause = get.pause();
+    queue.put(1).unwrap();
+    drop(get);
+    assert!(queue.is_empty());
+    drop(pause);
+    assert_eq!(testing::success_of(queue.get()), 1);
+}
+
+#[test]
+fn value_of_a_stage_never_goes_into_the_queue() {
+    let queue = DeferredQueue::new();
+    queue.put(1).unwrap();
+    drop(queue.get().map(|n| n + 1));
+    // It waits, is delivered, and has handles, so that its chain is kept.
+    let get = queue.get();
+    let handle = get.cancel_handle();
+    queue.put(5).unwrap();
+    let get = get.map(|n| n + 1);
+    drop(get);
+    drop(handle);
+    assert!(queue.is_empty());
+}
+
+#[test]
+fn get_taken_by_hand_or_returned_by_a_stage_is_consumed() {
+    let queue = DeferredQueue::new();
+    queue.put(1).unwrap();
+    queue.put(2).unwrap();
+    assert_eq!(queue.get().try_result().unwrap().unwrap(), 1);
+    let inner = queue.clone();
+    let d = Deferred::succeed(()).add_callback(move |()| inner.get());
+    assert_eq!(testing::success_of(d), 2);
+    let (resolver, d) = Deferred::new();
+    let inner = queue.clone();
+    let d = d.add_callback(move |()| inner.get()).map(|n| n * 2);
+    resolver.callback(());
+    queue.put(3).unwrap();
+    assert_eq!(testing::success_of(d), 6);
+    assert!(queue.is_empty());
+}
+
+#[test]
+fn cancel_reaches_a_get_that_a_stage_returned() {
+    let queue = DeferredQueue::<i32>::new();
+    let inner = queue.clone();
+    let d = Deferred::succeed(()).add_callback(move |()| inner.get());
+    d.cancel();
+    assert!(testing::failure_of(d).is_cancelled());
+    assert_eq!(queue.waiting(), 0);
+}
+
+#[test]
+fn drop_of_the_queue_fails_the_gets_that_wait() {
+    let queue = DeferredQueue::<i32>::new();
+    let get = queue.get();
+    drop(queue);
+    assert!(testing::failure_of(get).is_resolver_dropped());
+}
+
+#[test]
+fn drop_of_the_queue_drops_an_item_that_comes_back_later() {
+    let item = Arc::new(());
+    let queue = DeferredQueue::new();
+    queue.put(item.clone()).unwrap();
+    let get = queue.get();
+    drop(queue);
+    drop(get);
+    assert_eq!(Arc::strong_count(&item), 1);
+}
+
+#[test]
+fn callback_that_uses_its_queue_does_not_deadlock() {
+    let queue = DeferredQueue::new();
+    let again = queue.clone();
+    let d = queue.get().add_callback(move |n: i32| {
+        again.put(n + 1).unwrap();
+        drop(again.get());
+        again.get().map(move |m| (n, m))
+    });
+    queue.put(1).unwrap();
+    assert_eq!(testing::success_of(d), (1, 2));
+}
+
+#[test]
+fn hundred_thousand_dropped_gets_do_not_recurse() {
+    let queue = DeferredQueue::new();
+    let gets: Vec<_> = (0..100_000).map(|_| queue.get()).collect();
+    let handles: Vec<_> = gets.iter().map(Deferred::cancel_handle).collect();
+    drop(gets);
+    assert_eq!(queue.waiting(), 0);
+    queue.put(1).unwrap();
+    assert_eq!(queue.len(), 1);
+    drop(handles);
+}
+
+#[tokio::test]
+async fn await_that_is_given_up_loses_no_item() {
+    let queue = DeferredQueue::new();
+    for n in 0..100 {
+        let waiting = queue.clone();
+        let task = tokio::spawn(async move { waiting.get().await });
+        tokio::task::yield_now().await;
+        // It has the item, and is dropped before it is polled again.
+        queue.put(n).unwrap();
+        task.abort();
+        assert!(task.await.unwrap_err().is_cancelled());
+        assert_eq!(queue.get().await.unwrap(), n);
+    }
+    assert!(queue.is_empty());
+}
+
+/// Two threads: one puts, one drops or cancels the get, at the same moment.
+/// The item comes out, once, whoever is first.
+fn race(give_up: fn(Deferred<u32>)) {
+    let queue = DeferredQueue::new();
+    let barrier = std::sync::Barrier::new(2);
+    let (gets, to_drop) = mpsc::sync_channel(0);
+    std::thread::scope(|scope| {
+        let (barrier, queue) = (&barrier, &queue);
+        scope.spawn(move || {
+            for get in to_drop {
+                barrier.wait();
+                give_up(get);
+                barrier.wait();
+            }
+        });
+        for n in 0..10_000 {
+            gets.send(queue.get()).unwrap();
+            barrier.wait();
+            queue.put(n).unwrap();
+            barrier.wait();
+            assert_eq!(queue.len(), 1, "item {n} was lost");
+            assert_eq!(testing::success_of(queue.get()), n);
+            assert_eq!(queue.waiting(), 0);
+        }
+        drop(gets);
+    });
+}
+
+#[test]
+fn put_while_another_thread_drops_the_get() {
+    race(drop);
+}
+
+#[test]
+fn put_while_another_thread_cancels_the_get_and_drops_it() {
+    race(|get| drop(get.cancel_on_drop()));
+}
+
+#[test]
+fn items_of_several_producers_reach_several_consumers_once_each() {
+    const PRODUCERS: u64 = 2;
+    const EACH: u64 = 25_000;
+    let queue = DeferredQueue::with_limits(Some(64), None);
+    let got = Arc::new(Mutex::new(Vec::new()));
+    let produced = std::sync::atomic::AtomicU64::new(PRODUCERS);
+    std::thread::scope(|scope| {
+        for producer in 0..PRODUCERS {
+            let (queue, produced) = (&queue, &produced);
+            scope.spawn(move || {
+                for n in 0..EACH {
+                    let mut item = producer * EACH + n;
+                    while let Err(QueueOverflow(refused)) = queue.put(item) {
+                        item = refused;
+                        std::thread::yield_now();
+                    }
+                }
+                produced.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
+            });
+        }
+        for consumer in 0..2 {
+            let (queue, got, produced) = (&queue, &got, &produced);
+            scope.spawn(move || {
+                let mut random = Random::seeded(consumer);
+                let mut waiting: VecDeque<Deferred<u64>> = VecDeque::new();
+                // Until all was put, then until what is left was fetched.
+                loop {
+                    let all_put = produced.load(std::sync::atomic::Ordering::SeqCst) == 0;
+                    if all_put && queue.is_empty() {
+                        break;
+                    }
+                    if queue.waiting() > 100 {
+                        std::thread::yield_now();
+                        continue;
+                    }
+                    match random.below(6) {
+                        0 => drop(queue.get()),
+                        1 => waiting.push_back(queue.get()),
+                        2 => drop(waiting.pop_front()),
+                        3 => {
+                            if let Some(get) = waiting.pop_back() {
+                                get.cancel();
+                                consume(get, got);
+                            }
+                        }
+                        _ => consume(queue.get(), got),
+                    }
+                    if waiting.len() > 4 {
+                        drop(waiting.pop_front());
+                    }
+                }
+                // What they have goes back.
+                drop(waiting);
+            });
+        }
+    });
+    while !queue.is_empty() {
+        got.lock().unwrap().push(testing::success_of(queue.get()));
+    }
+    // A get of before that waits takes nothing any more.
+    let mut got = std::mem::take(&mut *got.lock().unwrap());
+    got.sort_unstable();
+    assert_eq!(got, (0..PRODUCERS * EACH).collect::<Vec<_>>());
+}
+
+/// Logs the item when it comes; a cancel is no item.
+fn consume(get: Deferred<u64>, got: &Arc<Mutex<Vec<u64>>>) {
+    let got = got.clone();
+    drop(get.add_callbacks(
+        move |item| got.lock().unwrap().push(item),
+        |failure: Failure| assert!(failure.is_cancelled() || failure.is_resolver_dropped()),
+    ));
+}

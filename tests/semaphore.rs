@@ -1,0 +1,580 @@
+//! Permits: order, limit, and that none is ever lost.
+
+#[path = "support/random.rs"]
+mod support;
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinHandle;
+use tokio_deferred::{
+    CancelHandle, Deferred, DeferredSemaphore, Failure, NoRuntime, Resolver, testing,
+};
+
+fn current_thread() -> Runtime {
+    Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+/// Lets the tasks of this runtime run until none can go on.
+async fn settle() {
+    for _ in 0..20 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[test]
+fn free_permit_needs_no_runtime() {
+    let semaphore = DeferredSemaphore::new(3);
+    let one = testing::success_of(semaphore.acquire());
+    let two = testing::success_of(semaphore.acquire_many(2));
+    assert_eq!((semaphore.tokens(), semaphore.limit()), (0, 3));
+    drop(one);
+    drop(two);
+    assert_eq!(semaphore.tokens(), 3);
+}
+
+#[test]
+fn wait_without_a_runtime_fails_and_takes_no_place() {
+    let semaphore = DeferredSemaphore::new(1);
+    let held = testing::success_of(semaphore.acquire());
+    let failure = testing::failure_of(semaphore.acquire());
+    assert!(failure.is::<NoRuntime>(), "{failure:?}");
+    drop(held);
+    assert_eq!(semaphore.tokens(), 1);
+}
+
+#[test]
+fn free_permit_costs_no_task_and_the_last_wait_leaves_none() {
+    let runtime = current_thread();
+    runtime.block_on(async {
+        let tasks = || {
+            tokio::runtime::Handle::current()
+                .metrics()
+                .num_alive_tasks()
+        };
+        let semaphore = DeferredSemaphore::new(1);
+        let held = semaphore.acquire().await.unwrap();
+        assert_eq!(tasks(), 0);
+        let waiters: Vec<_> = (0..100).map(|_| semaphore.acquire()).collect();
+        assert_eq!(tasks(), 1, "one for all that wait");
+        drop(held);
+        for waiter in waiters {
+            drop(waiter.await.unwrap());
+        }
+        settle().await;
+        assert_eq!(tasks(), 0);
+    });
+}
+
+#[tokio::test]
+async fn place_is_taken_by_the_call_and_not_by_the_poll() {
+    let semaphore = DeferredSemaphore::new(1);
+    let held = semaphore.acquire().await.unwrap();
+    let first = semaphore.acquire();
+    let second = semaphore.acquire();
+    drop(held);
+    // Polled in the other order: the second waits for the first.
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let (a, b) = (order.clone(), order.clone());
+    tokio::join!(
+        async move {
+            let _permit = second.await.unwrap();
+            b.lock().unwrap().push(2);
+        },
+        async move {
+            let _permit = first.await.unwrap();
+            a.lock().unwrap().push(1);
+        },
+    );
+    assert_eq!(*order.lock().unwrap(), [1, 2]);
+}
+
+/// Who got a permit, in order, and whether ever too many had one.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<(Vec<usize>, usize, usize)>>);
+
+impl Log {
+    fn enter(&self, who: usize) {
+        let mut log = self.0.lock().unwrap();
+        log.0.push(who);
+        log.1 += 1;
+        log.2 = log.2.max(log.1);
+    }
+
+    fn leave(&self) {
+        self.0.lock().unwrap().1 -= 1;
+    }
+}
+
+/// Async fns, chains of callbacks and jobs by turns queue for `limit` permits;
+/// returns who got one, in order, and the most that had one at a time.
+async fn compete(limit: usize, waiters: usize) -> (Vec<usize>, usize) {
+    let shared = Arc::new(Semaphore::new(limit));
+    let semaphore = DeferredSemaphore::from_tokio(shared.clone(), limit);
+    assert!(Arc::ptr_eq(semaphore.as_tokio(), &shared));
+    let log = Log::default();
+    let held = semaphore.acquire_many(limit as u32).await.unwrap();
+    let mut tasks = Vec::new();
+    let mut chains = Vec::new();
+    for who in 0..waiters {
+        let log = log.clone();
+        match who % 3 {
+            0 => {
+                let shared = shared.clone();
+                tasks.push(tokio::spawn(async move {
+                    let _permit = shared.acquire().await.unwrap();
+                    log.enter(who);
+                    tokio::task::yield_now().await;
+                    log.leave();
+                }));
+                // A task queues when it is polled first.
+                tokio::task::yield_now().await;
+            }
+            1 => chains.push(semaphore.acquire().add_callback(move |permit| {
+                log.enter(who);
+                Deferred::from_future(tokio::task::yield_now()).map(move |()| {
+                    log.leave();
+                    drop(permit);
+                })
+            })),
+            _ => chains.push(semaphore.run(move || {
+                log.enter(who);
+                let end = log.clone();
+                Deferred::from_future(tokio::task::yield_now()).map(move |()| end.leave())
+            })),
+        }
+    }
+    drop(held);
+    for task in tasks {
+        task.await.unwrap();
+    }
+    for chain in chains {
+        chain.await.unwrap();
+    }
+    settle().await;
+    assert_eq!(semaphore.tokens(), limit);
+    let log = log.0.lock().unwrap();
+    (log.0.clone(), log.2)
+}
+
+#[tokio::test]
+async fn async_fns_and_callback_chains_are_served_first_come_first_served() {
+    let (order, most) = compete(1, 300).await;
+    assert_eq!(order, (0..300).collect::<Vec<_>>());
+    assert_eq!(most, 1);
+}
+
+#[tokio::test]
+async fn async_fns_and_callback_chains_never_exceed_the_limit() {
+    let (mut order, most) = compete(7, 300).await;
+    assert_eq!(most, 7);
+    // Several may start at once, in any order; nobody is passed by more than
+    // those that got a permit with him.
+    for (place, who) in order.iter().enumerate() {
+        assert!(
+            place.abs_diff(*who) < 14,
+            "{who} was served as number {place}"
+        );
+    }
+    order.sort_unstable();
+    assert_eq!(order, (0..300).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn cancel_then_release_gives_the_permit_to_the_next() {
+    let semaphore = DeferredSemaphore::new(1);
+    let held = semaphore.acquire().await.unwrap();
+    let cancelled = semaphore.acquire();
+    let next = semaphore.acquire();
+    cancelled.cancel_with("gave up");
+    let failure = testing::failure_of(cancelled);
+    assert!(failure.is_cancelled());
+    assert_eq!(failure.source().unwrap().to_string(), "gave up");
+    drop(held);
+    drop(next.await.unwrap());
+    assert_eq!(semaphore.tokens(), 1);
+}
+
+#[tokio::test]
+async fn release_then_cancel_before_the_task_runs_loses_no_permit() {
+    let semaphore = DeferredSemaphore::new(1);
+    let held = semaphore.acquire().await.unwrap();
+    let woken = semaphore.acquire();
+    let next = semaphore.acquire();
+    // The permit is assigned now, and the task that delivers it has not run.
+    drop(held);
+    woken.cancel();
+    assert!(testing::failure_of(woken).is_cancelled());
+    drop(next.await.unwrap());
+    assert_eq!(semaphore.tokens(), 1);
+}
+
+#[tokio::test]
+async fn drop_of_a_waiter_for_many_lets_the_small_ones_in_at_once() {
+    let semaphore = DeferredSemaphore::new(3);
+    let held = semaphore.acquire().await.unwrap();
+    let many = semaphore.acquire_many(3);
+    let one = semaphore.acquire();
+    settle().await;
+    testing::assert_no_result(&one);
+    let reports = testing::capture_unhandled(|| drop(many));
+    assert!(reports.is_empty(), "{reports:?}");
+    drop(one.await.unwrap());
+    drop(held);
+    assert_eq!(semaphore.tokens(), 3);
+}
+
+#[tokio::test]
+async fn deliver_then_drop_untaken_releases() {
+    let semaphore = DeferredSemaphore::new(1);
+    let held = semaphore.acquire().await.unwrap();
+    let waiter = semaphore.acquire();
+    drop(held);
+    settle().await;
+    assert!(waiter.is_fired());
+    assert_eq!(semaphore.tokens(), 0);
+    drop(waiter);
+    assert_eq!(semaphore.tokens(), 1);
+}
+
+#[tokio::test]
+async fn close_fails_those_that_wait_and_those_that_come() {
+    let semaphore = DeferredSemaphore::new(1);
+    let _held = semaphore.acquire().await.unwrap();
+    let waiter = semaphore.acquire();
+    let job = semaphore.run(|| -> Result<(), Failure> { unreachable!("it never has a permit") });
+    semaphore.as_tokio().close();
+    let error = waiter.await.unwrap_err();
+    assert!(error.downcast_ref::<AcquireError>().is_some(), "{error:?}");
+    assert!(
+        job.await
+            .unwrap_err()
+            .downcast_ref::<AcquireError>()
+            .is_some()
+    );
+    let late = testing::failure_of(semaphore.acquire());
+    assert!(late.is::<AcquireError>(), "{late:?}");
+}
+
+#[test]
+fn shutdown_fails_the_waiters_of_that_runtime_and_serves_the_others() {
+    let (here, there) = (current_thread(), current_thread());
+    let semaphore = DeferredSemaphore::new(1);
+    let held = testing::success_of(semaphore.acquire());
+    let wait_on = |runtime: &Runtime| {
+        let _entered = runtime.enter();
+        semaphore.acquire()
+    };
+    let gone: Vec<_> = (0..3).map(|_| wait_on(&there)).collect();
+    let kept = wait_on(&here);
+    // Its task has run once, and one waiter has the permit that was released.
+    there.block_on(settle());
+    drop(held);
+    drop(there);
+    for waiter in gone {
+        let failure = testing::failure_of(waiter);
+        assert!(failure.is::<NoRuntime>(), "{failure:?}");
+    }
+    drop(here.block_on(kept).unwrap());
+    assert_eq!(semaphore.tokens(), 1);
+}
+
+#[test]
+fn wait_on_a_runtime_that_was_shut_down_fails() {
+    let runtime = current_thread();
+    let handle = runtime.handle().clone();
+    drop(runtime);
+    let semaphore = DeferredSemaphore::new(1);
+    let held = testing::success_of(semaphore.acquire());
+    let _entered = handle.enter();
+    assert!(testing::failure_of(semaphore.acquire()).is::<NoRuntime>());
+    drop(held);
+    assert_eq!(semaphore.tokens(), 1);
+}
+
+#[test]
+fn callbacks_run_on_the_runtime_they_waited_on() {
+    let runtimes = [current_thread(), current_thread()];
+    let semaphore = DeferredSemaphore::new(1);
+    let held = testing::success_of(semaphore.acquire());
+    let ids = runtimes.each_ref().map(|runtime| {
+        let _entered = runtime.enter();
+        semaphore.run(|| Ok(tokio::runtime::Handle::current().id()))
+    });
+    drop(held);
+    for (runtime, id) in runtimes.iter().zip(ids) {
+        assert_eq!(runtime.block_on(id).unwrap(), runtime.handle().id());
+    }
+}
+
+#[test]
+fn run_releases_before_the_next_stage_whatever_the_outcome() {
+    let semaphore = DeferredSemaphore::new(1);
+    let tokens = |d: Deferred<()>| {
+        let semaphore = semaphore.clone();
+        d.add_both(move |result| Ok((result.is_ok(), semaphore.tokens())))
+    };
+    let inside = semaphore.clone();
+    let done = semaphore.run(move || assert_eq!(inside.tokens(), 0));
+    assert_eq!(testing::success_of(tokens(done)), (true, 1));
+    let failed = semaphore.run(|| -> Result<(), Failure> { Err(Failure::new("no")) });
+    assert_eq!(testing::success_of(tokens(failed)), (false, 1));
+    let panicked =
+        semaphore.run(|| -> Result<(), Failure> { std::panic::resume_unwind(Box::new(1)) });
+    assert_eq!(testing::success_of(tokens(panicked)), (false, 1));
+    let (resolver, d) = Deferred::new();
+    let waits = tokens(semaphore.run(|| d));
+    assert_eq!(semaphore.tokens(), 0);
+    resolver.callback(());
+    assert_eq!(testing::success_of(waits), (true, 1));
+}
+
+#[test]
+fn cancel_of_a_running_job_cancels_what_it_returned() {
+    let semaphore = DeferredSemaphore::new(1);
+    let (resolver, d) = Deferred::<()>::new();
+    let job = semaphore.run(|| d);
+    job.cancel();
+    assert!(resolver.is_cancelled());
+    assert!(testing::failure_of(job).is_cancelled());
+    assert_eq!(semaphore.tokens(), 1);
+}
+
+#[tokio::test]
+async fn cancel_of_a_queued_job_never_starts_it() {
+    let semaphore = DeferredSemaphore::new(1);
+    let held = semaphore.acquire().await.unwrap();
+    let (started, is_started) = mpsc::channel();
+    let job = semaphore.run(move || started.send(()).unwrap());
+    job.cancel();
+    assert!(testing::failure_of(job).is_cancelled());
+    drop(held);
+    settle().await;
+    assert!(is_started.try_recv().is_err());
+    assert_eq!(semaphore.tokens(), 1);
+}
+
+#[tokio::test]
+async fn drop_of_a_queued_job_still_runs_it() {
+    let semaphore = DeferredSemaphore::new(1);
+    let held = semaphore.acquire().await.unwrap();
+    let (started, is_started) = mpsc::channel();
+    drop(semaphore.run(move || started.send(()).unwrap()));
+    drop(held);
+    settle().await;
+    is_started.try_recv().unwrap();
+    assert_eq!(semaphore.tokens(), 1);
+}
+
+#[tokio::test]
+async fn hundred_thousand_jobs_that_end_at_once_do_not_recurse() {
+    let semaphore = DeferredSemaphore::new(1);
+    let held = semaphore.acquire().await.unwrap();
+    let done = Arc::new(AtomicUsize::new(0));
+    let mut last = None;
+    for _ in 0..100_000 {
+        let done = done.clone();
+        last = Some(semaphore.run(move || {
+            done.fetch_add(1, Ordering::Relaxed);
+        }));
+    }
+    drop(held);
+    last.unwrap().await.unwrap();
+    assert_eq!(done.load(Ordering::Relaxed), 100_000);
+}
+
+#[tokio::test]
+async fn long_run_of_waiters_lets_other_tasks_run() {
+    let semaphore = DeferredSemaphore::new(1);
+    let held = semaphore.acquire().await.unwrap();
+    let done = Arc::new(AtomicUsize::new(0));
+    for _ in 0..10_000 {
+        let done = done.clone();
+        drop(semaphore.run(move || {
+            done.fetch_add(1, Ordering::Relaxed);
+        }));
+    }
+    drop(held);
+    tokio::task::yield_now().await;
+    assert!(
+        done.load(Ordering::Relaxed) < 10_000,
+        "they all ran in one go"
+    );
+}
+
+mod random {
+    use super::*;
+    use crate::support::Random;
+
+    const LIMIT: usize = 5;
+    const THREADS: u64 = 4;
+    const OPERATIONS: usize = 25_000;
+
+    /// Counts the permits that are in use.
+    #[derive(Clone, Default)]
+    struct Used(Arc<AtomicUsize>);
+
+    struct Using(Used, usize);
+
+    impl Used {
+        fn start(&self, n: usize) -> Using {
+            let used = self.0.fetch_add(n, Ordering::SeqCst) + n;
+            assert!(used <= LIMIT, "{used} permits are in use");
+            Using(self.clone(), n)
+        }
+    }
+
+    impl Drop for Using {
+        fn drop(&mut self) {
+            self.0.0.fetch_sub(self.1, Ordering::SeqCst);
+        }
+    }
+
+    /// What a thread has to finish later.
+    #[derive(Default)]
+    struct Left {
+        waits: VecDeque<Deferred<OwnedSemaphorePermit>>,
+        jobs: VecDeque<(Resolver<()>, CancelHandle)>,
+        tasks: Vec<JoinHandle<()>>,
+    }
+
+    fn operate(semaphore: &DeferredSemaphore, used: &Used, random: &mut Random, left: &mut Left) {
+        let used = used.clone();
+        let many = 1 + random.below(3) as u32;
+        match random.below(12) {
+            // Dropped with no callback, waiting or with the permit.
+            0 => drop(semaphore.acquire_many(many)),
+            1 => left.waits.push_back(semaphore.acquire_many(many)),
+            2 => drop(left.waits.pop_front()),
+            3 => {
+                if let Some(waiter) = left.waits.pop_front() {
+                    waiter.cancel();
+                    // A permit that came first counts as well.
+                    drop(
+                        waiter
+                            .add_errback(|f| {
+                                if f.is_cancelled() {
+                                    Err(f)
+                                } else {
+                                    panic!("{f:?}")
+                                }
+                            })
+                            .add_both(|_| ()),
+                    );
+                }
+            }
+            4 => drop(semaphore.acquire().map(move |permit| {
+                let using = used.start(1);
+                drop(using);
+                drop(permit);
+            })),
+            5 => drop(semaphore.run(move || drop(used.start(1)))),
+            6 => drop(
+                semaphore
+                    .run(move || -> Result<(), Failure> {
+                        let _using = used.start(1);
+                        Err(Failure::new("a job that fails"))
+                    })
+                    .add_errback(|_| ()),
+            ),
+            7 => drop(
+                semaphore
+                    .run(move || -> Result<(), Failure> {
+                        let _using = used.start(1);
+                        std::panic::resume_unwind(Box::new("a job that panics"))
+                    })
+                    .add_errback(|f| assert!(f.is_panic())),
+            ),
+            8 => {
+                let (resolver, d) = Deferred::new();
+                let d = d.add_errback(|_| ());
+                let job = semaphore.run(move || {
+                    let using = used.start(1);
+                    d.finally(move || drop(using))
+                });
+                left.jobs.push_back((resolver, job.cancel_handle()));
+                drop(job.add_errback(|_| ()));
+            }
+            9 => match left.jobs.pop_front() {
+                Some((resolver, _)) if many == 1 => resolver.callback(()),
+                Some((_, cancel)) if many == 2 => cancel.cancel(),
+                other => drop(other),
+            },
+            10 => {
+                let shared = semaphore.as_tokio().clone();
+                left.tasks.push(tokio::spawn(async move {
+                    let permit = shared.acquire_many(many).await.unwrap();
+                    let using = used.start(many as usize);
+                    tokio::task::yield_now().await;
+                    drop(using);
+                    drop(permit);
+                }));
+            }
+            _ => {
+                let waiter = semaphore.acquire();
+                let micros = random.below(200);
+                left.tasks.push(tokio::spawn(async move {
+                    let patience = Duration::from_micros(micros);
+                    if let Ok(permit) = tokio::time::timeout(patience, waiter).await {
+                        let _permit = permit.unwrap();
+                        drop(used.start(1));
+                    }
+                }));
+            }
+        }
+    }
+
+    #[test]
+    fn hundred_thousand_operations_on_several_threads_end_with_all_permits_back() {
+        let seed = std::env::var("SEED")
+            .ok()
+            .and_then(|seed| seed.parse().ok());
+        let seed = seed.unwrap_or(0x5EED_0001_u64);
+        println!("SEED={seed}");
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(3)
+            .enable_all()
+            .build()
+            .unwrap();
+        let semaphore = DeferredSemaphore::new(LIMIT);
+        let used = Used::default();
+        let tasks: Vec<_> = std::thread::scope(|scope| {
+            let threads = (0..THREADS).map(|thread| {
+                let (semaphore, used, runtime) = (&semaphore, &used, &runtime);
+                scope.spawn(move || {
+                    let _entered = runtime.enter();
+                    let mut random = Random::seeded(thread);
+                    let mut left = Left::default();
+                    for _ in 0..OPERATIONS {
+                        operate(semaphore, used, &mut random, &mut left);
+                        while left.waits.len() + left.jobs.len() > 8 {
+                            // So that not all wait for this thread.
+                            drop(left.waits.pop_front());
+                            drop(left.jobs.pop_front());
+                        }
+                    }
+                    left.tasks
+                })
+            });
+            let threads: Vec<_> = threads.collect();
+            threads
+                .into_iter()
+                .flat_map(|thread| thread.join().unwrap())
+                .collect()
+        });
+        let all = runtime.block_on(async {
+            for task in tasks {
+                task.await.unwrap();
+            }
+            // All that waits for a permit is ahead of this.
+            let all = semaphore.acquire_many(LIMIT as u32);
+            tokio::time::timeout(Duration::from_secs(60), all).await
+        });
+        drop(all.expect("a permit was lost").unwrap());
+        assert_eq!(semaphore.tokens(), LIMIT);
+        assert_eq!(used.0.load(Ordering::SeqCst), 0);
+    }
+}

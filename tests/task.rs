@@ -1,0 +1,569 @@
+//! Time, loops, and work in small steps, under a paused clock.
+
+use std::ops::ControlFlow::{Break, Continue};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::time::{Instant, advance, sleep};
+use tokio_deferred::task::{
+    AlreadyRunning, CooperativeTask, Cooperator, LoopingCall, NotPaused, TaskFinished, cooperate,
+    defer_later, iterate,
+};
+use tokio_deferred::{Deferred, Failure, NoRuntime, Resolver, testing};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn paused() -> Runtime {
+    Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap()
+}
+
+/// Lets the tasks that are ready run, and those that they made ready.
+async fn settle() {
+    for _ in 0..16 {
+        tokio::task::yield_now().await;
+    }
+}
+
+fn live_tasks() -> usize {
+    Handle::current().metrics().num_alive_tasks()
+}
+
+#[tokio::test(start_paused = true)]
+async fn later_then_called_at_that_time() {
+    let start = Instant::now();
+    let d = defer_later(3 * SECOND, move || Ok(start.elapsed()));
+    settle().await;
+    testing::assert_no_result(&d);
+    assert_eq!(d.await.unwrap(), 3 * SECOND);
+}
+
+#[tokio::test(start_paused = true)]
+async fn later_in_the_order_of_the_deadlines() {
+    let (tx, rx) = mpsc::channel();
+    let all: Vec<_> = [3, 1, 2, 1]
+        .into_iter()
+        .enumerate()
+        .map(|(n, after)| {
+            let tx = tx.clone();
+            defer_later(after * SECOND, move || Ok(tx.send(n)?))
+        })
+        .collect();
+    for d in all {
+        d.await.unwrap();
+    }
+    assert_eq!(rx.try_iter().collect::<Vec<_>>(), [1, 3, 2, 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn later_then_cancel_is_never_called() {
+    let token = Arc::new(());
+    let inside = token.clone();
+    let d = defer_later(SECOND, move || -> Result<(), Failure> {
+        drop(inside);
+        unreachable!("it was cancelled");
+    });
+    settle().await;
+    d.cancel_with("changed my mind");
+    let failure = testing::failure_of(d);
+    assert!(failure.is_cancelled());
+    settle().await;
+    assert_eq!(live_tasks(), 0);
+    assert_eq!(Arc::strong_count(&token), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn later_then_cancel_reaches_what_the_call_returned() {
+    let (inner, waits) = Deferred::<()>::new();
+    let d = defer_later(SECOND, || waits);
+    advance(SECOND).await;
+    settle().await;
+    testing::assert_no_result(&d);
+    d.cancel();
+    assert!(inner.is_cancelled());
+    assert!(testing::failure_of(d).is_cancelled());
+}
+
+#[tokio::test(start_paused = true)]
+async fn later_then_drop_is_called() {
+    let (tx, rx) = mpsc::channel();
+    drop(defer_later(SECOND, move || Ok(tx.send(())?)));
+    sleep(2 * SECOND).await;
+    rx.try_recv().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn later_then_panic() {
+    let d = defer_later(SECOND, || -> Result<(), Failure> { panic!("too late") });
+    assert!(d.await.unwrap_err().is_panic());
+}
+
+#[test]
+fn later_without_a_runtime_then_with_one_that_ends() {
+    let d = defer_later(SECOND, || Ok(()));
+    assert!(testing::failure_of(d).is::<NoRuntime>());
+    let runtime = paused();
+    let d = runtime.block_on(async { defer_later(SECOND, || Ok(())) });
+    drop(runtime);
+    assert!(testing::failure_of(d).is::<NoRuntime>());
+}
+
+/// A call that waits for another must not keep it from being made.
+#[test]
+fn later_while_another_call_blocks() {
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_time()
+        .build()
+        .unwrap();
+    let _entered = runtime.enter();
+    let (tx, rx) = mpsc::channel::<()>();
+    let blocks = defer_later(Duration::from_millis(1), move || Ok(rx.recv()?));
+    let lets_go = defer_later(Duration::from_millis(1), move || Ok(tx.send(())?));
+    runtime.block_on(blocks).unwrap();
+    runtime.block_on(lets_go).unwrap();
+}
+
+#[test]
+fn iterate_a_million_turns_that_never_wait() {
+    let d = iterate(0_u32, |n| if n < 1_000_000 { Continue(n + 1) } else { Break(n) });
+    assert_eq!(testing::success_of(d), 1_000_000);
+}
+
+#[test]
+fn iterate_a_million_turns_that_wait() {
+    let slot: Arc<Mutex<Option<Resolver<()>>>> = Arc::default();
+    let next = slot.clone();
+    let d = iterate(0_u32, move |n| {
+        let (resolver, d) = Deferred::new();
+        *next.lock().unwrap() = Some(resolver);
+        d.add_callback(move |()| {
+            Ok(if n < 1_000_000 { Continue(n + 1) } else { Break(n) })
+        })
+    });
+    let take = || slot.lock().unwrap().take();
+    while let Some(resolver) = take() {
+        resolver.callback(());
+    }
+    assert_eq!(testing::success_of(d), 1_000_000);
+}
+
+#[test]
+fn iterate_then_fail_then_panic() {
+    let d = iterate(["1", "2", "three"].into_iter(), |mut words| {
+        let Some(word) = words.next() else { return Ok(Break(())) };
+        word.parse::<i32>()?;
+        Ok(Continue(words))
+    });
+    assert!(testing::failure_of(d).is::<std::num::ParseIntError>());
+    let d = iterate(3_u32, |n| match n {
+        0 => panic!("zero"),
+        4 => Break(()),
+        n => Continue(n - 1),
+    });
+    assert!(testing::failure_of(d).is_panic());
+}
+
+#[tokio::test(start_paused = true)]
+async fn iterate_then_cancel_reaches_what_it_waits_for() {
+    let (tx, rx) = mpsc::channel();
+    let d: Deferred<()> = iterate(0, move |n| {
+        tx.send(n).unwrap();
+        defer_later(SECOND, move || Ok(Continue(n + 1)))
+    });
+    sleep(Duration::from_millis(2_500)).await;
+    d.cancel();
+    assert!(testing::failure_of(d).is_cancelled());
+    sleep(5 * SECOND).await;
+    assert_eq!(rx.iter().collect::<Vec<_>>(), [0, 1, 2]);
+}
+
+/// What a looping call did: how many calls, and when each was made.
+type Times = mpsc::Receiver<(u64, u64)>;
+
+/// A looping call whose calls take the seconds given, the last for ever.
+fn looping(durations: &'static [u32]) -> (LoopingCall, Times) {
+    let (tx, rx) = mpsc::channel();
+    let start = Instant::now();
+    let mut durations = durations.iter();
+    let call = LoopingCall::with_count(move |count| {
+        tx.send((count, start.elapsed().as_secs())).unwrap();
+        match durations.next() {
+            Some(0) => Deferred::succeed(()),
+            Some(seconds) => defer_later(*seconds * SECOND, || Ok(())),
+            None => defer_later(Duration::MAX, || Ok(())),
+        }
+    });
+    (call, rx)
+}
+
+#[tokio::test(start_paused = true)]
+async fn looping_calls_at_once_and_at_each_interval() {
+    let (call, times) = looping(&[0; 10]);
+    let d = call.start(10 * SECOND);
+    assert_eq!(times.try_recv().unwrap(), (1, 0));
+    assert_eq!(call.interval(), Some(10 * SECOND));
+    sleep(35 * SECOND).await;
+    assert!(call.is_running());
+    call.stop();
+    testing::success_of(d);
+    assert!(!call.is_running());
+    assert_eq!(call.interval(), None);
+    sleep(35 * SECOND).await;
+    assert_eq!(times.try_iter().collect::<Vec<_>>(), [(1, 10), (1, 20), (1, 30)]);
+    assert_eq!(live_tasks(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn looping_later_first_waits() {
+    let (call, times) = looping(&[0; 10]);
+    let d = call.start_later(10 * SECOND);
+    assert!(times.try_recv().is_err());
+    sleep(25 * SECOND).await;
+    call.stop();
+    testing::success_of(d);
+    assert_eq!(times.try_iter().collect::<Vec<_>>(), [(1, 10), (1, 20)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn looping_slow_calls_skip_intervals_and_do_not_drift() {
+    let (call, times) = looping(&[13, 3, 27, 10, 0, 0]);
+    let d = call.start(10 * SECOND);
+    sleep(95 * SECOND).await;
+    call.stop();
+    d.await.unwrap();
+    assert_eq!(
+        times.try_iter().collect::<Vec<_>>(),
+        [(1, 0), (2, 20), (1, 30), (3, 60), (2, 80), (1, 90)]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn looping_intervals_that_are_no_whole_milliseconds_do_not_drift() {
+    let interval = Duration::from_nanos(333_333_333);
+    let (tx, rx) = mpsc::channel();
+    let start = Instant::now();
+    let call = LoopingCall::new(move || tx.send(start.elapsed()).unwrap());
+    let d = call.start(interval);
+    sleep(1_000 * SECOND + Duration::from_millis(10)).await;
+    call.stop();
+    d.await.unwrap();
+    let times: Vec<_> = rx.try_iter().collect();
+    assert_eq!(times.len(), 3_001);
+    for (n, time) in (0..).zip(times) {
+        let late = time.checked_sub(interval * n).expect("a call was early");
+        assert!(late < Duration::from_millis(2), "call {n} was {late:?} late");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn looping_stop_while_a_call_waits_ends_after_it() {
+    let (call, times) = looping(&[3]);
+    let d = call.start(SECOND);
+    sleep(SECOND).await;
+    call.stop();
+    assert!(!call.is_running());
+    testing::assert_no_result(&d);
+    sleep(3 * SECOND).await;
+    testing::success_of(d);
+    assert_eq!(times.try_iter().count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn looping_stop_inside_the_call() {
+    let slot: Arc<Mutex<Option<LoopingCall>>> = Arc::default();
+    let this = slot.clone();
+    let mut calls = 0;
+    let call = LoopingCall::new(move || {
+        calls += 1;
+        if calls == 3 {
+            this.lock().unwrap().take().unwrap().stop();
+        }
+    });
+    *slot.lock().unwrap() = Some(call.clone());
+    let start = Instant::now();
+    call.start(SECOND).await.unwrap();
+    assert_eq!(start.elapsed(), 2 * SECOND);
+}
+
+#[tokio::test(start_paused = true)]
+async fn looping_fail_then_start_again() {
+    let mut calls = 0;
+    let call = LoopingCall::new(move || {
+        calls += 1;
+        match calls {
+            2 => Err(Failure::new("the second")),
+            4 => panic!("the fourth"),
+            _ => Ok(()),
+        }
+    });
+    let error = call.start(SECOND).await.unwrap_err();
+    assert_eq!(error.to_string(), "the second");
+    assert!(!call.is_running());
+    let again = call.start(SECOND);
+    assert!(testing::failure_of(call.start(SECOND)).is::<AlreadyRunning>());
+    assert!(again.await.unwrap_err().is_panic());
+}
+
+#[tokio::test(start_paused = true)]
+async fn looping_cancel_between_calls_then_during_one() {
+    let (call, times) = looping(&[0; 10]);
+    let d = call.start(SECOND);
+    sleep(SECOND / 2).await;
+    d.cancel_with("enough");
+    assert!(testing::failure_of(d).is_cancelled());
+    sleep(5 * SECOND).await;
+    assert_eq!(times.try_iter().count(), 1);
+    assert!(!call.is_running());
+
+    let (inner, waits) = Deferred::<()>::new();
+    let mut waits = Some(waits);
+    let call = LoopingCall::new(move || waits.take().unwrap());
+    let d = call.start(SECOND);
+    settle().await;
+    d.cancel();
+    assert!(inner.is_cancelled());
+    assert!(d.await.unwrap_err().is_cancelled());
+    assert_eq!(live_tasks(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn looping_reset_counts_from_then() {
+    let (call, times) = looping(&[0; 10]);
+    let d = call.start(10 * SECOND);
+    sleep(14 * SECOND).await;
+    call.reset();
+    sleep(15 * SECOND).await;
+    call.stop();
+    testing::success_of(d);
+    assert_eq!(times.try_iter().collect::<Vec<_>>(), [(1, 0), (1, 10), (1, 24)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn looping_without_an_interval_lets_others_run() {
+    let (call, times) = looping(&[0; 10]);
+    let d = call.start(Duration::ZERO);
+    while times.try_iter().count() == 0 {
+        tokio::task::yield_now().await;
+    }
+    call.stop();
+    drop(d);
+    settle().await;
+    assert_eq!(live_tasks(), 0);
+}
+
+#[test]
+fn looping_without_a_runtime_is_not_called() {
+    let call = LoopingCall::new(|| -> Result<(), Failure> { unreachable!("no runtime") });
+    let d = call.start(SECOND);
+    assert!(testing::failure_of(d).is::<NoRuntime>());
+}
+
+#[test]
+fn looping_on_a_runtime_that_ends() {
+    let runtime = paused();
+    let (call, d) = runtime.block_on(async {
+        let call = LoopingCall::new(|| ());
+        let d = call.start(SECOND);
+        settle().await;
+        (call, d)
+    });
+    drop(runtime);
+    assert!(testing::failure_of(d).is_resolver_dropped());
+    assert!(!call.is_running());
+}
+
+/// A task that sends a letter for each step, of which there are `steps`.
+fn letters(
+    cooperator: &Cooperator,
+    tx: &mpsc::Sender<char>,
+    letter: char,
+    steps: usize,
+) -> CooperativeTask {
+    let tx = tx.clone();
+    cooperator.cooperate((0..steps).map(move |_| tx.send(letter).unwrap()))
+}
+
+#[tokio::test(start_paused = true)]
+async fn cooperate_in_turn() {
+    let (tx, rx) = mpsc::channel();
+    let cooperator = Cooperator::new();
+    let tasks = [('a', 3), ('b', 1), ('c', 2)].map(|(c, n)| letters(&cooperator, &tx, c, n));
+    assert!(rx.try_recv().is_err());
+    for task in &tasks {
+        task.when_done().await.unwrap();
+    }
+    assert_eq!(rx.try_iter().collect::<String>(), "abcaca");
+    assert_eq!(tasks[0].stop(), Err(TaskFinished::Done));
+    assert!(!cooperator.is_running());
+    settle().await;
+    assert_eq!(live_tasks(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn cooperate_with_other_tasks() {
+    // Endless steps leave time for everything else.
+    let task = cooperate(std::iter::repeat_with(|| ()));
+    tokio::spawn(async {}).await.unwrap();
+    task.stop().unwrap();
+    settle().await;
+    assert_eq!(live_tasks(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn cooperate_waits_for_each_deferred() {
+    let start = Instant::now();
+    let (tx, rx) = mpsc::channel();
+    let steps = (1..=3).map(move |n| {
+        tx.send(start.elapsed().as_secs()).unwrap();
+        defer_later(n * SECOND, || Ok(()))
+    });
+    cooperate(steps).when_done().await.unwrap();
+    assert_eq!(rx.iter().collect::<Vec<_>>(), [0, 1, 3]);
+    assert_eq!(start.elapsed(), 6 * SECOND);
+}
+
+#[tokio::test(start_paused = true)]
+async fn cooperate_pause_then_resume() {
+    let (tx, rx) = mpsc::channel();
+    let task = letters(&Cooperator::new(), &tx, 'x', 2);
+    task.pause().unwrap();
+    task.pause().unwrap();
+    settle().await;
+    assert!(rx.try_recv().is_err());
+    task.resume().unwrap();
+    settle().await;
+    assert!(rx.try_recv().is_err());
+    task.resume().unwrap();
+    assert!(matches!(task.resume(), Err(NotPaused { .. })));
+    task.when_done().await.unwrap();
+    assert_eq!(rx.try_iter().count(), 2);
+    assert_eq!(task.pause(), Err(TaskFinished::Done));
+}
+
+#[tokio::test(start_paused = true)]
+async fn cooperate_pause_while_it_waits() {
+    let (tx, rx) = mpsc::channel();
+    let (resolver, waits) = Deferred::<()>::new();
+    let steps = std::iter::once(waits).chain(std::iter::once_with(move || {
+        tx.send(()).unwrap();
+        Deferred::succeed(())
+    }));
+    let task = cooperate(steps);
+    settle().await;
+    assert!(matches!(task.resume(), Err(NotPaused { .. })));
+    task.pause().unwrap();
+    resolver.callback(());
+    settle().await;
+    assert!(rx.try_recv().is_err());
+    task.resume().unwrap();
+    task.when_done().await.unwrap();
+    rx.try_recv().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn cooperate_stop_drops_the_iterator_and_fails_those_who_wait() {
+    let held = Arc::new(());
+    let inside = held.clone();
+    let task = cooperate(std::iter::repeat_with(move || drop(inside.clone())));
+    let (first, second) = (task.when_done(), task.when_done());
+    settle().await;
+    task.stop().unwrap();
+    for d in [first, second, task.when_done()] {
+        let failure = testing::failure_of(d);
+        assert_eq!(failure.check(), Some(&TaskFinished::Stopped));
+    }
+    assert_eq!(task.stop(), Err(TaskFinished::Stopped));
+    settle().await;
+    assert_eq!(Arc::strong_count(&held), 1);
+    assert_eq!(live_tasks(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn cooperate_fail_now_then_later_then_panic() {
+    let now = cooperate([Err::<(), _>(Failure::new("at once"))]);
+    let later = cooperate([defer_later(SECOND, || Err::<(), _>(Failure::new("later")))]);
+    let panics = cooperate(std::iter::once_with(|| -> Result<(), Failure> { panic!("oh") }));
+    let error = now.when_done().await.unwrap_err();
+    assert_eq!(error.to_string(), "at once");
+    let error = later.when_done().await.unwrap_err();
+    assert_eq!(error.to_string(), "later");
+    assert!(panics.when_done().await.unwrap_err().is_panic());
+    assert_eq!(now.pause(), Err(TaskFinished::Failed));
+}
+
+#[tokio::test(start_paused = true)]
+async fn cooperate_fail_that_nobody_asks_for_is_reported() {
+    let (began, has_begun) = mpsc::channel();
+    let task = cooperate(std::iter::once_with(move || {
+        began.send(()).unwrap();
+        Err::<(), _>(Failure::new("unseen"))
+    }));
+    settle().await;
+    has_begun.try_recv().unwrap();
+    let reports = testing::capture_unhandled(|| drop(task));
+    assert_eq!(reports.len(), 1);
+    assert_eq!(reports[0].failure().to_string(), "unseen");
+}
+
+#[tokio::test(start_paused = true)]
+async fn cooperate_cancel_of_when_done_leaves_the_task() {
+    let (tx, rx) = mpsc::channel();
+    let task = letters(&Cooperator::new(), &tx, 'x', 3);
+    let d = task.when_done();
+    d.cancel();
+    assert!(testing::failure_of(d).is_cancelled());
+    task.when_done().await.unwrap();
+    assert_eq!(rx.try_iter().count(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn coiterate_then_cancel_stops_the_task() {
+    let held = Arc::new(());
+    let inside = held.clone();
+    let d = Cooperator::new().coiterate(std::iter::repeat_with(move || drop(inside.clone())));
+    settle().await;
+    d.cancel();
+    assert!(testing::failure_of(d).is_cancelled());
+    settle().await;
+    assert_eq!(Arc::strong_count(&held), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn cooperator_stop_then_start() {
+    let (tx, rx) = mpsc::channel();
+    let cooperator = Cooperator::new();
+    let endless = letters(&cooperator, &tx, 'a', usize::MAX);
+    let paused = letters(&cooperator, &tx, 'b', 1);
+    paused.pause().unwrap();
+    settle().await;
+    cooperator.stop();
+    let stopped = TaskFinished::SchedulerStopped;
+    let failure = testing::failure_of(endless.when_done());
+    assert_eq!(failure.check(), Some(&stopped));
+    let refused = letters(&cooperator, &tx, 'c', 1);
+    assert_eq!(refused.stop(), Err(stopped));
+    cooperator.start();
+    paused.resume().unwrap();
+    paused.when_done().await.unwrap();
+    assert!(rx.try_iter().all(|letter| letter != 'c'));
+}
+
+#[test]
+fn cooperate_without_a_runtime_then_with_one_that_ends() {
+    let task = cooperate([()]);
+    assert!(testing::failure_of(task.when_done()).is::<NoRuntime>());
+    let runtime = paused();
+    let (task, waiting) = runtime.block_on(async {
+        let task = cooperate(std::iter::repeat_with(|| ()));
+        let waiting = cooperate(std::iter::repeat_with(|| defer_later(SECOND, || Ok(()))));
+        settle().await;
+        (task, waiting)
+    });
+    drop(runtime);
+    assert!(testing::failure_of(task.when_done()).is::<NoRuntime>());
+    assert!(testing::failure_of(waiting.when_done()).is::<NoRuntime>());
+}
