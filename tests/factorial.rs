@@ -181,6 +181,7 @@ fn ctrl_c_with_a_call_pending_answers_it_and_exits_0() {
     let server = factorials.server.wait();
     assert_eq!(server.status, Some(0));
     assert_eq!(server.stdout, "stopped: 1 calls, 0 pending\n");
+    assert_eq!(server.stderr.lines().count(), 1, "{}", server.stderr);
 }
 
 #[test]

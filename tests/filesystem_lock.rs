@@ -5,9 +5,7 @@ use std::io::{BufRead, BufReader, Lines};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
-use tokio_deferred::{
-    AlreadyLocking, DeferredFilesystemLock, LockFileError, NoRuntime, testing,
-};
+use tokio_deferred::{AlreadyLocking, DeferredFilesystemLock, LockFileError, NoRuntime, testing};
 
 const FILE: &str = "TOKIO_DEFERRED_LOCK_FILE";
 const HELD: &str = "the lock is held";
@@ -47,7 +45,10 @@ impl Holder {
     fn kill(mut self) {
         self.0.kill().unwrap();
         let status = self.0.wait().unwrap();
-        assert!(!status.success(), "it was to be killed while it held the lock");
+        assert!(
+            !status.success(),
+            "it was to be killed while it held the lock"
+        );
     }
 
     fn end(mut self) {
@@ -115,7 +116,10 @@ async fn timeout_comes_at_its_time_and_leaves_the_lock_alone() {
     let error = lock.defer_until_locked(Some(after)).await.unwrap_err();
     assert!(error.is_timed_out());
     let took = start.elapsed();
-    assert!((after..after + Duration::from_millis(5)).contains(&took), "{took:?}");
+    assert!(
+        (after..after + Duration::from_millis(5)).contains(&took),
+        "{took:?}"
+    );
     drop(guard);
     let at_once = lock.defer_until_locked(Some(Duration::ZERO));
     drop(testing::success_of(at_once));
@@ -179,12 +183,18 @@ async fn second_wait_of_one_object_is_already_locking() {
 fn path_that_cannot_be_written_is_named_in_the_error() {
     let folder = tempfile::tempdir().unwrap();
     // A folder cannot be opened for writing, whoever runs this.
-    for path in [folder.path().to_owned(), folder.path().join("missing/the.lock")] {
+    for path in [
+        folder.path().to_owned(),
+        folder.path().join("missing/the.lock"),
+    ] {
         let lock = DeferredFilesystemLock::new(&path);
         let failure = testing::failure_of(lock.defer_until_locked(None));
         let error = failure.check::<LockFileError>().unwrap();
         assert_eq!(error.path, path);
-        assert!(failure.to_string().contains(path.to_str().unwrap()), "{failure}");
+        assert!(
+            failure.to_string().contains(path.to_str().unwrap()),
+            "{failure}"
+        );
         assert!(failure.is::<std::io::Error>(), "{failure:?}");
         // It is not locking any more.
         let again = testing::failure_of(lock.defer_until_locked(None));

@@ -118,9 +118,8 @@ fn hundred_thousand_operations_on_several_threads_leave_it_free() {
             });
         }
     });
-    let guard = runtime.block_on(async {
-        tokio::time::timeout(Duration::from_secs(60), lock.acquire()).await
-    });
+    let guard = runtime
+        .block_on(async { tokio::time::timeout(Duration::from_secs(60), lock.acquire()).await });
     drop(guard.expect("the lock was lost").unwrap());
     assert!(!lock.is_locked());
 }

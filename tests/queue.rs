@@ -70,7 +70,10 @@ fn get_past_the_backlog_fails_and_counts_none_that_is_gone() {
     let fourth = queue.get();
     queue.put(3).unwrap();
     queue.put(4).unwrap();
-    assert_eq!((testing::success_of(third), testing::success_of(fourth)), (3, 4));
+    assert_eq!(
+        (testing::success_of(third), testing::success_of(fourth)),
+        (3, 4)
+    );
 }
 
 #[test]

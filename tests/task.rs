@@ -129,7 +129,13 @@ fn later_while_another_call_blocks() {
 
 #[test]
 fn iterate_a_million_turns_that_never_wait() {
-    let d = iterate(0_u32, |n| if n < 1_000_000 { Continue(n + 1) } else { Break(n) });
+    let d = iterate(0_u32, |n| {
+        if n < 1_000_000 {
+            Continue(n + 1)
+        } else {
+            Break(n)
+        }
+    });
     assert_eq!(testing::success_of(d), 1_000_000);
 }
 
@@ -141,7 +147,11 @@ fn iterate_a_million_turns_that_wait() {
         let (resolver, d) = Deferred::new();
         *next.lock().unwrap() = Some(resolver);
         d.add_callback(move |()| {
-            Ok(if n < 1_000_000 { Continue(n + 1) } else { Break(n) })
+            Ok(if n < 1_000_000 {
+                Continue(n + 1)
+            } else {
+                Break(n)
+            })
         })
     });
     let take = || slot.lock().unwrap().take();
@@ -154,7 +164,9 @@ fn iterate_a_million_turns_that_wait() {
 #[test]
 fn iterate_then_fail_then_panic() {
     let d = iterate(["1", "2", "three"].into_iter(), |mut words| {
-        let Some(word) = words.next() else { return Ok(Break(())) };
+        let Some(word) = words.next() else {
+            return Ok(Break(()));
+        };
         word.parse::<i32>()?;
         Ok(Continue(words))
     });
@@ -213,7 +225,10 @@ async fn looping_calls_at_once_and_at_each_interval() {
     assert!(!call.is_running());
     assert_eq!(call.interval(), None);
     sleep(35 * SECOND).await;
-    assert_eq!(times.try_iter().collect::<Vec<_>>(), [(1, 10), (1, 20), (1, 30)]);
+    assert_eq!(
+        times.try_iter().collect::<Vec<_>>(),
+        [(1, 10), (1, 20), (1, 30)]
+    );
     assert_eq!(live_tasks(), 0);
 }
 
@@ -255,7 +270,10 @@ async fn looping_intervals_that_are_no_whole_milliseconds_do_not_drift() {
     assert_eq!(times.len(), 3_001);
     for (n, time) in (0..).zip(times) {
         let late = time.checked_sub(interval * n).expect("a call was early");
-        assert!(late < Duration::from_millis(2), "call {n} was {late:?} late");
+        assert!(
+            late < Duration::from_millis(2),
+            "call {n} was {late:?} late"
+        );
     }
 }
 
@@ -339,7 +357,10 @@ async fn looping_reset_counts_from_then() {
     sleep(15 * SECOND).await;
     call.stop();
     testing::success_of(d);
-    assert_eq!(times.try_iter().collect::<Vec<_>>(), [(1, 0), (1, 10), (1, 24)]);
+    assert_eq!(
+        times.try_iter().collect::<Vec<_>>(),
+        [(1, 0), (1, 10), (1, 24)]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -486,7 +507,9 @@ async fn cooperate_stop_drops_the_iterator_and_fails_those_who_wait() {
 async fn cooperate_fail_now_then_later_then_panic() {
     let now = cooperate([Err::<(), _>(Failure::new("at once"))]);
     let later = cooperate([defer_later(SECOND, || Err::<(), _>(Failure::new("later")))]);
-    let panics = cooperate(std::iter::once_with(|| -> Result<(), Failure> { panic!("oh") }));
+    let panics = cooperate(std::iter::once_with(|| -> Result<(), Failure> {
+        panic!("oh")
+    }));
     let error = now.when_done().await.unwrap_err();
     assert_eq!(error.to_string(), "at once");
     let error = later.when_done().await.unwrap_err();

@@ -182,7 +182,10 @@ fn call_multiple_ends_with_the_first_that_fails() {
 fn call_from_thread_runs_in_a_task() {
     let runtime = one_thread();
     let (tx, rx) = mpsc::channel();
-    threads::call_from_thread(runtime.handle(), move || Ok(tx.send(tokio::task::try_id())?));
+    threads::call_from_thread(
+        runtime.handle(),
+        move || Ok(tx.send(tokio::task::try_id())?),
+    );
     assert!(rx.recv().unwrap().is_some());
 }
 
@@ -202,9 +205,8 @@ fn blocking_call_then_value_then_failure_then_panic() {
     assert!(call().unwrap().is_some());
     let failed = threads::blocking_call_from_thread(handle, || Deferred::<()>::fail("no"));
     assert_eq!(failed.unwrap_err().to_string(), "no");
-    let panicked = threads::blocking_call_from_thread(handle, || -> Result<(), Failure> {
-        panic!("oh")
-    });
+    let panicked =
+        threads::blocking_call_from_thread(handle, || -> Result<(), Failure> { panic!("oh") });
     assert!(panicked.unwrap_err().is_panic());
 }
 
@@ -256,7 +258,11 @@ fn blocking_call_from_a_runtimes_own_thread_is_refused() {
         // In the future given to block_on, in a task, and for another runtime.
         assert!(runtime.block_on(async { is_refused(runtime.handle()) }));
         let handle = runtime.handle().clone();
-        assert!(runtime.block_on(runtime.spawn(async move { is_refused(&handle) })).unwrap());
+        assert!(
+            runtime
+                .block_on(runtime.spawn(async move { is_refused(&handle) }))
+                .unwrap()
+        );
         assert!(runtime.block_on(async { is_refused(many.handle()) }));
     }
     // Where Tokio allows to block, so does this.

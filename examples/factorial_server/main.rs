@@ -62,18 +62,23 @@ async fn main() -> anyhow::Result<()> {
 
     // A coroutine is polled once at once: ctrl-c is caught from here on, also
     // by whoever sends it as soon as the address is printed.
-    let stopping = Deferred::from_coroutine(ctrl_c()).map(|()| {
-        eprintln!("stopping: pending calls are answered first (ctrl-c again to stop now)");
-        Deferred::from_coroutine(ctrl_c()).map(|()| process::exit(130));
-    });
+    let stopping = Deferred::from_coroutine(ctrl_c());
     let address = listener.local_addr().context("cannot tell the address")?;
     writeln!(std::io::stdout(), "listening on http://{address}")?;
 
     axum::serve(listener, rpc::router(&service))
         .with_graceful_shutdown(async {
-            if let Err(error) = stopping.await {
-                eprintln!("stopping: cannot wait for ctrl-c: {error}");
+            match stopping.await {
+                Ok(()) => eprintln!(
+                    "stopping: pending calls are answered first (ctrl-c again to stop now)"
+                ),
+                Err(error) => eprintln!("stopping: cannot wait for ctrl-c: {error}"),
             }
+            tokio::spawn(async {
+                if ctrl_c().await.is_ok() {
+                    process::exit(130);
+                }
+            });
         })
         .await?;
 

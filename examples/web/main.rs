@@ -53,9 +53,7 @@ async fn main() -> anyhow::Result<()> {
 
     // A coroutine is polled once at once: ctrl-c is caught before the address
     // is printed.
-    let stopping = Deferred::from_coroutine(ctrl_c()).map(|()| {
-        Deferred::from_coroutine(ctrl_c()).map(|()| process::exit(130));
-    });
+    let stopping = Deferred::from_coroutine(ctrl_c());
     let address = listener.local_addr().context("cannot tell the address")?;
     writeln!(std::io::stdout(), "listening on http://{address}")?;
 
@@ -64,6 +62,11 @@ async fn main() -> anyhow::Result<()> {
             if let Err(error) = stopping.await {
                 eprintln!("stopping: cannot wait for ctrl-c: {error}");
             }
+            tokio::spawn(async {
+                if ctrl_c().await.is_ok() {
+                    process::exit(130);
+                }
+            });
         })
         .await?;
 

@@ -3,9 +3,12 @@
 
 use super::direct;
 use crate::chain::Deferred;
-use crate::failure::{Cancelled, Failure, ResolverDropped};
+use crate::core::{CancelRequest, Delegate};
+use crate::failure::{Cancelled, Failure, ResolverDropped, lock};
 use std::panic::Location;
-use std::sync::{Arc, Mutex};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::task::{Context, Poll, Waker};
 use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinHandle};
 
@@ -48,25 +51,38 @@ impl<T: Send + 'static> From<JoinHandle<T>> for Deferred<T> {
             abort.abort();
             None
         });
-        direct::run(task, move |joined| {
+        let _ = direct::run(task, move |joined| {
             resolver.fire(joined.map_err(|error| task_failure(error, made)));
         });
         d
     }
 }
 
-/// The receiver, which its canceller closes.
-struct Shared<T>(Arc<Mutex<oneshot::Receiver<T>>>);
+/// A receiver that a cancel closes: then it is polled, and says whether there
+/// was a value.
+struct Receiving<T> {
+    receiver: Mutex<oneshot::Receiver<T>>,
+    cancelled: Mutex<Option<CancelRequest>>,
+    poll: OnceLock<Waker>,
+}
+
+struct Shared<T>(Arc<Receiving<T>>);
 
 impl<T> Future for Shared<T> {
     type Output = Result<T, oneshot::error::RecvError>;
 
-    fn poll(
-        self: std::pin::Pin<&mut Self>,
-        cx: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Self::Output> {
-        let mut receiver = crate::failure::lock(&self.0);
-        std::pin::Pin::new(&mut *receiver).poll(cx)
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut *lock(&self.0.receiver)).poll(cx)
+    }
+}
+
+impl<T: Send> Delegate for Receiving<T> {
+    fn cancel(&self, request: CancelRequest) {
+        *lock(&self.cancelled) = Some(request);
+        lock(&self.receiver).close();
+        if let Some(poll) = self.poll.get() {
+            poll.wake_by_ref();
+        }
     }
 }
 
@@ -90,21 +106,21 @@ impl<T: Send + 'static> From<oneshot::Receiver<T>> for Deferred<T> {
     #[track_caller]
     fn from(receiver: oneshot::Receiver<T>) -> Self {
         let made = Location::caller();
-        let receiver = Arc::new(Mutex::new(receiver));
-        let closing = receiver.clone();
-        let (resolver, d) = Deferred::with_canceller(move || {
-            let mut receiver = crate::failure::lock(&closing);
-            receiver.close();
-            // Looked at before it is asked: told that there is nothing, the
-            // receiver would let go of its waker, and with it of the resolver.
-            if receiver.is_empty() {
-                return None;
-            }
-            receiver.try_recv().ok().map(Ok)
+        let receiving = Arc::new(Receiving {
+            receiver: Mutex::new(receiver),
+            cancelled: Mutex::new(None),
+            poll: OnceLock::new(),
         });
-        direct::run(Shared(receiver), move |received| {
-            resolver.fire(received.map_err(|_| ResolverDropped::new(made).into()));
+        let (resolver, d) = Deferred::with_delegate(made, receiving.clone());
+        let state = receiving.clone();
+        let waker = direct::run(Shared(receiving.clone()), move |received| {
+            resolver.fire(received.map_err(|_| match lock(&state.cancelled).take() {
+                Some(request) => request.into_failure(),
+                None => ResolverDropped::new(made).into(),
+            }));
         });
+        // Nobody but this function has the Deferred, so no cancel came yet.
+        let _ = receiving.poll.set(waker);
         d
     }
 }

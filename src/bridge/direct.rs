@@ -7,11 +7,11 @@
 //! is lost.
 
 use crate::failure::lock;
-use futures::task::{ArcWake, waker_ref};
+use futures::task::{ArcWake, waker, waker_ref};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 struct Direct<F, D> {
     looks: AtomicUsize,
@@ -19,8 +19,8 @@ struct Direct<F, D> {
 }
 
 /// Calls `done` with the output of `future`, on the thread that completes it;
-/// now, if it is ready.
-pub(super) fn run<F, D>(future: F, done: D)
+/// now, if it is ready. Returns a waker that makes it be polled.
+pub(super) fn run<F, D>(future: F, done: D) -> Waker
 where
     F: Future + Unpin + Send + 'static,
     D: FnOnce(F::Output) + Send + 'static,
@@ -31,12 +31,12 @@ where
             done(output);
         }
         None
-    });
+    })
 }
 
 /// Calls `step` with the output of `future`, as [`run`] does, and goes on with
 /// the future that it returns, until it returns none.
-pub(crate) fn run_each<F, D>(future: F, step: D)
+pub(crate) fn run_each<F, D>(future: F, step: D) -> Waker
 where
     F: Future + Unpin + Send + 'static,
     D: FnMut(F::Output) -> Option<F> + Send + 'static,
@@ -46,6 +46,7 @@ where
         parts: Mutex::new(Some((future, step))),
     });
     ArcWake::wake_by_ref(&direct);
+    waker(direct)
 }
 
 impl<F, D> ArcWake for Direct<F, D>

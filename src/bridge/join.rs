@@ -101,10 +101,8 @@ macro_rules! join_tuple {
                 let _ = children.0.set([$(self.$n.pending_handle()),+].into_iter().flatten().collect());
                 type Partial<$($T),+> = ($(Option<$T>,)+);
                 fn all<$($T),+>(values: &mut Partial<$($T),+>) -> Option<($($T,)+)> {
-                    if $(values.$n.is_none())||+ {
-                        return None;
-                    }
-                    Some(($(values.$n.take()?,)+))
+                    let is_whole = $(values.$n.is_some())&&+;
+                    is_whole.then(|| ($(values.$n.take().expect("it is whole"),)+))
                 }
                 let values: Partial<$($T),+> = ($(None::<$T>,)+);
                 let joined = Arc::new(Joined(Mutex::new(Some((values, resolver)))));

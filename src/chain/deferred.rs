@@ -1,5 +1,6 @@
 //! The Deferred itself: where its result is, and how a stage gets it.
 
+use crate::core::Taken;
 use crate::core::{Anchor, LazyAnchor, Site, Stage, Step, Tail, Unshared, call, give_up};
 use crate::failure::{AlreadyTaken, Failure};
 use std::fmt;
@@ -95,7 +96,7 @@ impl<T> Deferred<T> {
     /// Returns the result, with what else there is of the chain, if it is
     /// there to take.
     #[inline]
-    pub(super) fn into_result(self) -> Result<(Result<T, Failure>, Option<Anchor>), Tail<T>> {
+    pub(super) fn into_result(self) -> Result<Taken<T>, Tail<T>> {
         let (held, anchor) = self.into_parts();
         let result = match held {
             Held::Chain(tail) => return tail.take(),

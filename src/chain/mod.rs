@@ -26,5 +26,4 @@ pub use cancel::{CancelHandle, CancelOnDrop};
 pub use deferred::Deferred;
 pub use outcome::Outcome;
 pub use pause::Pause;
-pub(crate) use resolver::Cancelling;
 pub use resolver::Resolver;

@@ -10,6 +10,7 @@ use super::record::{Flow, HEADER, Kind, Record, Sort};
 use super::tail::{give_up, take_value};
 use crate::failure::quietly;
 use std::any::Any;
+use std::marker::PhantomData;
 
 /// Takes a value back.
 pub(crate) trait TakesBack<T>: Send + 'static {
@@ -23,7 +24,7 @@ pub(super) struct Home {
     to: Box<dyn Any + Send>,
 }
 
-struct KindOf<T, H>(fn(T, H));
+struct KindOf<T, H>(PhantomData<fn(T, H)>);
 
 impl<T: Send + 'static, H: TakesBack<T>> KindOf<T, H> {
     const KIND: &'static Kind = &Kind {

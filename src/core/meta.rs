@@ -58,10 +58,13 @@ pub(crate) struct WatchState {
     pub(crate) ran: bool,
 }
 
+/// Makes the watcher of a chain that is made at the place given.
+type MakeWatch = fn(&'static Location<'static>) -> Arc<dyn Watch>;
+
 /// Makes a watcher for each chain that is made, while it is wanted.
 pub(crate) struct Watching {
     pub(crate) on: AtomicBool,
-    pub(crate) make: OnceLock<fn(&'static Location<'static>) -> Arc<dyn Watch>>,
+    pub(crate) make: OnceLock<MakeWatch>,
 }
 
 /// The one switch of the debugger.

@@ -94,5 +94,5 @@ pub(crate) use meta::{WATCH, Watch, WatchState};
 pub(crate) use pause::PauseGuard;
 pub(crate) use pinned::{Control, Driven};
 pub(crate) use stage::{Site, Stage, Step, call, noted};
-pub(crate) use tail::{OnCancel, Tail, give_up, pair, pair_with};
+pub(crate) use tail::{OnCancel, Tail, Taken, give_up, pair, pair_with};
 pub(crate) use unshared::Unshared;

@@ -30,6 +30,9 @@ pub(crate) fn pair<T>(made: &'static Location<'static>) -> (Head<T>, Tail<T>) {
     (Head::new(chain), Tail::new(chain))
 }
 
+/// A result, and what is left of its chain if somebody else has a part in it.
+pub(crate) type Taken<T> = (Result<T, Failure>, Option<Anchor>);
+
 /// What a cancel of an unfired chain asks.
 pub(crate) enum OnCancel<T> {
     /// This function, once.
@@ -43,7 +46,7 @@ pub(crate) fn pair_with<T: Send + 'static>(
     made: &'static Location<'static>,
     canceller: OnCancel<T>,
 ) -> (Head<T>, Tail<T>) {
-    let chain = Ptr::new::<T>(2 * REF | CANCEL_SIDE, made);
+    let chain = Ptr::new::<T>((2 * REF) | CANCEL_SIDE, made);
     let canceller = match canceller {
         OnCancel::Every(delegate) => Canceller::Every(delegate),
         OnCancel::Once(f) => Canceller::Once(Box::new(move || {
@@ -99,7 +102,7 @@ impl<T> Tail<T> {
     ///
     /// The chain, if it is not at rest.
     #[inline]
-    pub(crate) fn take(self) -> Result<(Result<T, Failure>, Option<Anchor>), Self> {
+    pub(crate) fn take(self) -> Result<Taken<T>, Self> {
         let state = self.chain.load();
         if !state.is_at_rest() {
             return Err(self);
@@ -240,10 +243,6 @@ impl<T> Tail<T> {
 
     pub(crate) fn label(&self) -> Option<&'static str> {
         self.chain.block().meta.label()
-    }
-
-    pub(crate) fn made(&self) -> &'static Location<'static> {
-        self.chain.block().meta.made()
     }
 }
 

@@ -234,11 +234,6 @@ impl Failure {
     pub(crate) fn is_quiet(&self) -> bool {
         self.inner.quiet
     }
-
-    /// Whether the two are clones of one failure.
-    pub(crate) fn same(&self, other: &Failure) -> bool {
-        Arc::ptr_eq(&self.inner, &other.inner)
-    }
 }
 
 /// The failure that `error` or a source of it carries.

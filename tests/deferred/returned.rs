@@ -124,7 +124,9 @@ fn the_handle_of_a_returned_deferred_does_nothing_once_it_delivered() {
     let (first, inner) = Deferred::<i32>::new();
     let handle = inner.cancel_handle();
     let (second, next) = Deferred::<i32>::new();
-    let d = Deferred::succeed(()).add_callback(move |()| inner).add_callback(move |_| next);
+    let d = Deferred::succeed(())
+        .add_callback(move |()| inner)
+        .add_callback(move |_| next);
     first.callback(1);
     handle.cancel();
     assert!(!second.is_cancelled());
