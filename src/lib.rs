@@ -26,3 +26,8 @@ pub use primitive::{DeferredFilesystemLock, FilesystemLockGuard, LockFileError};
 pub use primitive::{
     DeferredList, DeferredLock, DeferredQueue, DeferredSemaphore, gather_results, race,
 };
+
+/// The README's examples, as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

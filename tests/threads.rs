@@ -103,25 +103,6 @@ fn defer_to_a_runtime_that_is_gone() {
     assert!(testing::failure_of(d).is::<NoRuntime>());
 }
 
-#[test]
-fn runtime_gone_while_the_call_is_queued() {
-    let runtime = one_thread();
-    let (began, has_begun) = mpsc::channel();
-    let (let_go, wait) = mpsc::channel::<()>();
-    let first = threads::defer_to_thread_on(runtime.handle(), move || {
-        began.send(())?;
-        Ok(wait.recv()?)
-    });
-    has_begun.recv().unwrap();
-    let queued = threads::defer_to_thread_on(runtime.handle(), || Ok(1));
-    runtime.shutdown_background();
-    let_go.send(()).unwrap();
-    let other = one_thread();
-    other.block_on(first).unwrap();
-    let error = other.block_on(queued).unwrap_err();
-    assert!(error.is::<NoRuntime>());
-}
-
 #[tokio::test]
 async fn call_in_thread_is_called() {
     let (resolver, d) = Deferred::new();

@@ -162,6 +162,31 @@ async fn timeout_is_a_504_and_takes_the_posting_back() {
 }
 
 #[tokio::test]
+async fn timeouts_of_many_clients_are_all_504() {
+    const CLIENTS: u64 = 40;
+    const EACH: u64 = 25;
+    let web = Web::start(&["--timeout", "1"]);
+
+    let mut clients = JoinSet::new();
+    for _ in 0..CLIENTS {
+        let visitor = web.visitor.clone();
+        clients.spawn(async move {
+            for _ in 0..EACH {
+                let (status, message) = visitor.add("amount=1&delay=600000").await;
+                assert_eq!(status, StatusCode::GATEWAY_TIMEOUT, "{message}");
+            }
+        });
+    }
+    clients.join_all().await;
+    web.visitor.until(Stats::at_rest).await;
+    let stats = web.stop();
+    assert_eq!(
+        (stats.accepted, stats.timed_out),
+        (CLIENTS * EACH, CLIENTS * EACH)
+    );
+}
+
+#[tokio::test]
 async fn clients_that_disconnect_leave_nothing_pending() {
     const CLIENTS: u64 = 200;
     let web = Web::start(&["--timeout", "600000"]);
@@ -177,6 +202,7 @@ async fn clients_that_disconnect_leave_nothing_pending() {
 
     assert_eq!((stats.accepted, stats.gone), (CLIENTS, CLIENTS));
     assert_eq!(visitor.add("amount=1").await.1, "1\n", "none was posted");
+    web.stop();
 }
 
 #[tokio::test]
@@ -293,6 +319,7 @@ async fn load_cut_off_leaves_nothing_pending() {
     assert_eq!(stats.accepted, stats.answered + stats.gone, "{stats:?}");
     assert_eq!((stats.failed, stats.timed_out), (0, 0));
     println!("{stats:?}");
+    web.stop();
 }
 
 #[test]

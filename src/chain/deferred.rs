@@ -90,13 +90,61 @@ impl<T> Deferred<T> {
     #[inline]
     pub(super) fn into_parts(mut self) -> (Held<T>, Option<Anchor>) {
         let held = std::mem::replace(&mut self.held, Held::Taken);
-        (held, self.anchor.take())
+        let anchor = self.anchor.take();
+        std::mem::forget(self);
+        (held, anchor)
+    }
+
+    /// Whether it has its result in itself and no anchor beside it: the usual
+    /// case of a fired one.
+    #[inline(always)]
+    fn is_plain(&mut self) -> bool {
+        matches!(self.held, Held::Ready(_)) && self.anchor.is_none()
+    }
+
+    /// Whether its chain has no result to take: the usual case of a pending
+    /// one.
+    #[inline(always)]
+    fn is_busy(&self) -> bool {
+        matches!(&self.held, Held::Chain(tail) if !tail.is_at_rest())
+    }
+
+    /// Takes the result of one that [`is_plain`](Deferred::is_plain).
+    #[inline(always)]
+    fn into_ready(mut self) -> Result<T, Failure> {
+        let held = std::mem::replace(&mut self.held, Held::Taken);
+        // Nothing is left to drop, and so the compiler sees through it.
+        std::mem::forget(self);
+        match held {
+            Held::Ready(result) => result.into_inner(),
+            _ => unreachable!("it is plain"),
+        }
+    }
+
+    /// Takes the chain of one that [`is_busy`](Deferred::is_busy): there is no
+    /// anchor beside a chain.
+    #[inline(always)]
+    fn into_chain(mut self) -> Tail<T> {
+        let held = std::mem::replace(&mut self.held, Held::Taken);
+        std::mem::forget(self);
+        match held {
+            Held::Chain(tail) => tail,
+            _ => unreachable!("it is busy"),
+        }
     }
 
     /// Returns the result, with what else there is of the chain, if it is
     /// there to take.
     #[inline]
-    pub(super) fn into_result(self) -> Result<Taken<T>, Tail<T>> {
+    pub(super) fn into_result(mut self) -> Result<Taken<T>, Tail<T>> {
+        if self.is_plain() {
+            return Ok((self.into_ready(), None));
+        }
+        self.into_result_slowly()
+    }
+
+    #[inline(never)]
+    fn into_result_slowly(self) -> Result<Taken<T>, Tail<T>> {
         let (held, anchor) = self.into_parts();
         let result = match held {
             Held::Chain(tail) => return tail.take(),
@@ -132,22 +180,51 @@ impl<T> Deferred<T> {
     /// Adds a stage (module invariant 2).
     #[inline]
     pub(super) fn stage<S: Stage<In = T>>(
+        mut self,
+        stage: S,
+        place: &'static Location<'static>,
+    ) -> Deferred<S::Out> {
+        let made = self.made;
+        if self.is_busy() {
+            return Deferred::in_chain(self.into_chain().add(stage, place), made);
+        }
+        if self.is_plain() {
+            return match call(stage, self.into_ready(), Site::inline(place, made)) {
+                Step::Done(output) => Deferred::beside(output, None, made),
+                Step::Wait(tail) => Deferred::instead(tail, made),
+            };
+        }
+        self.stage_slowly(stage, place)
+    }
+
+    /// A Deferred that nobody refers to came to another one.
+    fn instead(tail: Tail<T>, made: &'static Location<'static>) -> Self {
+        if tail.is_fresh() {
+            // Nobody refers to that either, and it has no stage of its own that
+            // a pause could hold up: it takes this one's place.
+            Deferred::in_chain(tail, made)
+        } else {
+            Deferred::in_chain(Anchor::make(made).wait_for(tail), made)
+        }
+    }
+
+    /// Adds a stage to one that just got its result, has an anchor, or gave its
+    /// result away.
+    #[inline(never)]
+    fn stage_slowly<S: Stage<In = T>>(
         self,
         stage: S,
         place: &'static Location<'static>,
     ) -> Deferred<S::Out> {
         let made = self.made;
-        let (input, anchor) = match self.into_result() {
+        let (input, anchor) = match self.into_result_slowly() {
             Ok(ready) => ready,
             Err(tail) => return Deferred::in_chain(tail.add(stage, place), made),
         };
         let Some(anchor) = anchor else {
             return match call(stage, input, Site::inline(place, made)) {
                 Step::Done(output) => Deferred::beside(output, None, made),
-                // Nobody refers to either, and the other has no stage of its own
-                // that a pause could hold up: it takes this one's place.
-                Step::Wait(tail) if tail.is_fresh() => Deferred::in_chain(tail, made),
-                Step::Wait(tail) => Deferred::in_chain(Anchor::make(made).wait_for(tail), made),
+                Step::Wait(tail) => Deferred::instead(tail, made),
             };
         };
         let value_in = input.is_ok();

@@ -3,7 +3,7 @@
 use super::block::{Block, Next, Ptr};
 use super::link;
 use super::run::run;
-use super::shim::{AtomicPtr, Ordering};
+use super::shim::{AtomicPtr, Ordering, sole};
 use super::stage::{Site, Stage, Step, watched};
 use super::state::{FIRED, REF, RUNNING, State};
 use super::tail::Tail;
@@ -129,15 +129,22 @@ impl LazyAnchor {
 
     #[inline]
     pub(crate) fn take(&mut self) -> Option<Anchor> {
-        let anchor = self.get()?;
+        let chain = Ptr::from_raw(sole(&mut self.0))?;
         self.0 = AtomicPtr::new(ptr::null_mut());
-        Some(ManuallyDrop::into_inner(anchor))
+        Some(Anchor(chain))
+    }
+
+    #[inline]
+    pub(crate) fn is_none(&mut self) -> bool {
+        sole(&mut self.0).is_null()
     }
 }
 
 impl Drop for LazyAnchor {
     #[inline]
     fn drop(&mut self) {
-        drop(self.take());
+        if !self.is_none() {
+            drop(self.take());
+        }
     }
 }

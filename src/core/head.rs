@@ -3,7 +3,9 @@
 use super::block::{Next, Ptr};
 use super::cancel::{CancelSide, Hook};
 use super::run::run;
-use super::state::{CANCEL_SIDE, CANCELLED, FIRED, LOCKED, MORE, RUNNING, State, UNSEEN};
+use super::state::{
+    CANCEL_SIDE, CANCELLED, CANCELLING, FIRED, LOCKED, MORE, RUNNING, State, UNSEEN,
+};
 use crate::failure::{Failure, ResolverDropped, quietly};
 use std::cell::{Cell, RefCell};
 use std::marker::PhantomData;
@@ -46,7 +48,8 @@ impl<T> Head<T> {
         only_seen: bool,
     ) -> Result<(), Result<T, Failure>> {
         let chain = self.into_ptr();
-        let Some(state) = claim(chain, only_seen) else {
+        let unless = if only_seen { UNSEEN } else { 0 };
+        let Some(state) = claim(chain, unless) else {
             chain.release(1, 0);
             return Err(result);
         };
@@ -121,11 +124,12 @@ impl<T> Head<T> {
     }
 }
 
-/// Fires the chain, which makes us its runner, and returns the state before.
+/// Fires the chain, unless it is fired or in one of the states given, which
+/// makes us its runner, and returns the state before.
 #[inline]
-fn claim(chain: Ptr, only_seen: bool) -> Option<State> {
+fn claim(chain: Ptr, unless: u64) -> Option<State> {
     let (state, fired) = chain.update(|s| {
-        if s.has(FIRED) || (only_seen && s.has(UNSEEN)) {
+        if s.has(FIRED | unless) {
             Next::Leave
         } else if s.has(LOCKED) {
             Next::Unlocked
@@ -185,7 +189,7 @@ unsafe fn fill<T>(chain: Ptr, state: State, mut result: Result<T, Failure>) {
 ///
 /// `target` comes from a `Head<T>`, which is given up.
 pub(super) unsafe fn fire_chained<T>(target: Ptr, result: Result<T, Failure>) -> Option<Ptr> {
-    let Some(state) = claim(target, false) else {
+    let Some(state) = claim(target, 0) else {
         target.release(1, 0);
         quietly("the drop of a value", || drop(result));
         return None;
@@ -232,7 +236,8 @@ fn abandon(chain: Ptr) {
 }
 
 fn abandon_now(chain: Ptr) {
-    let Some(state) = claim(chain, false) else {
+    // A canceller may well drop the resolver; what it answers is the result.
+    let Some(state) = claim(chain, CANCELLING) else {
         chain.release(1, 0);
         return;
     };

@@ -92,7 +92,7 @@ pub(crate) use head::Head;
 pub(crate) use home::TakesBack;
 pub(crate) use meta::{WATCH, Watch, WatchState};
 pub(crate) use pause::PauseGuard;
-pub(crate) use pinned::{Control, Driven};
+pub(crate) use pinned::{Control, Driven, Kept, Look};
 pub(crate) use stage::{Site, Stage, Step, call, noted};
 pub(crate) use tail::{OnCancel, Tail, Taken, give_up, pair, pair_with};
 pub(crate) use unshared::Unshared;

@@ -25,6 +25,22 @@ pub(crate) trait Control: Send + Sync + 'static {
     fn woken(&self);
     /// The Deferred was cancelled; `clear` drops the future.
     fn cancel(&self, request: CancelRequest, clear: &dyn Fn());
+    /// The Deferred was dropped, unfired and with nothing on it.
+    fn unseen(&self, _clear: &dyn Fn()) {}
+}
+
+/// A [`Control`] of a future that somebody keeps among others.
+pub(crate) trait Kept<O>: Control {
+    /// The future came to `output`.
+    fn ready(&self, output: O);
+}
+
+/// A [`Driven`] future of whatever type.
+pub(crate) trait Look: Send + Sync {
+    /// Polls the future; if it is pending, it is returned.
+    fn look(self: Arc<Self>) -> Option<Arc<dyn Look>>;
+    /// Drops the future, in place.
+    fn clear(&self);
 }
 
 impl<F, C> Clone for Driven<F, C> {
@@ -52,8 +68,25 @@ impl<F, C> Driven<F, C> {
 impl<F: Future + Send + 'static, C: Control> Driven<F, C> {
     /// Polls the future; pending for ever, once it was dropped.
     pub(crate) fn poll(&self) -> Poll<F::Output> {
-        let waker = waker_ref(&self.0);
-        let mut guard = lock(&self.0.future);
+        Inner::poll(&self.0)
+    }
+
+    pub(crate) fn delegate(&self) -> Arc<dyn Delegate> {
+        self.0.clone()
+    }
+
+    pub(crate) fn look(&self) -> Arc<dyn Look>
+    where
+        C: Kept<F::Output>,
+    {
+        self.0.clone()
+    }
+}
+
+impl<F: Future + Send + 'static, C: Control> Inner<F, C> {
+    fn poll(this: &Arc<Self>) -> Poll<F::Output> {
+        let waker = waker_ref(this);
+        let mut guard = lock(&this.future);
         let Some(future) = guard.as_mut() else {
             return Poll::Pending;
         };
@@ -63,9 +96,25 @@ impl<F: Future + Send + 'static, C: Control> Driven<F, C> {
         let future = unsafe { Pin::new_unchecked(future) };
         future.poll(&mut Context::from_waker(&waker))
     }
+}
 
-    pub(crate) fn delegate(&self) -> Arc<dyn Delegate> {
-        self.0.clone()
+impl<F, C> Look for Inner<F, C>
+where
+    F: Future + Send + 'static,
+    C: Kept<F::Output>,
+{
+    fn look(self: Arc<Self>) -> Option<Arc<dyn Look>> {
+        match Inner::poll(&self) {
+            Poll::Ready(output) => {
+                self.control.ready(output);
+                None
+            }
+            Poll::Pending => Some(self),
+        }
+    }
+
+    fn clear(&self) {
+        Inner::clear(self);
     }
 }
 
@@ -85,5 +134,9 @@ impl<F: Send + 'static, C: Control> ArcWake for Inner<F, C> {
 impl<F: Send + 'static, C: Control> Delegate for Inner<F, C> {
     fn cancel(&self, request: CancelRequest) {
         self.control.cancel(request, &|| self.clear());
+    }
+
+    fn unseen(&self) {
+        self.control.unseen(&|| self.clear());
     }
 }

@@ -32,6 +32,16 @@ impl<T> UnsafeCell<T> {
     }
 }
 
+/// Reads a pointer that nobody else can reach: without an atomic load, which
+/// would keep the compiler from seeing through it.
+#[inline]
+pub(super) fn sole<T>(pointer: &mut AtomicPtr<T>) -> *mut T {
+    #[cfg(not(tokio_deferred_loom))]
+    return *pointer.get_mut();
+    #[cfg(tokio_deferred_loom)]
+    pointer.with_mut(|pointer| *pointer)
+}
+
 /// Lets another thread go on, between two looks at a lock bit.
 pub(super) struct Spin(u32);
 

@@ -17,8 +17,11 @@ use std::panic::Location;
 /// }
 ///
 /// let d = Deferred::succeed("seven").add_callback(|s| Ok(parse(s).or_fail()?));
-/// assert!(testing::failure_of(d).is::<std::num::ParseIntError>());
+/// assert_eq!(testing::failure_of(d).to_string(), "invalid digit found in string");
 /// ```
+///
+/// `anyhow` hides the type of an error that it gives away, so `trap` does not
+/// find it; what it has as a source, under a context, is found.
 pub trait OrFail: sealed::Sealed {
     /// The value of the `Result`.
     type Value;

@@ -33,9 +33,19 @@ pub(super) struct Options {
     pub(super) consume_errors: bool,
     /// A group that fires before its last child reported cancels the others.
     pub(super) cancel_rest: bool,
-    /// A cancel fails the group if it is unfired after the children were
-    /// cancelled.
-    pub(super) cancel_fails: bool,
+    pub(super) at_cancel: AtCancel,
+}
+
+/// What a group does at a cancel beside cancelling its children.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum AtCancel {
+    /// Nothing: it fires through them.
+    #[default]
+    GoOn,
+    /// It fails, if they have not decided it by then.
+    FailUndecided,
+    /// It fails, whatever they come to.
+    Fail,
 }
 
 /// How results become the output.
@@ -97,13 +107,19 @@ pub(super) fn collect<T: Send + 'static, M: Mode<T>>(
     let (group, d) = Group::<T, M>::with_places(places, options, made);
     for (index, child) in children.into_iter().enumerate() {
         // A child that is ready costs neither memory nor a reference.
-        match child.try_result() {
-            Ok(result) => group.report(index, result),
-            Err(child) => {
-                let group = group.clone();
-                child.end(move |result| group.report(index, result));
+        let child = if child.is_fired() {
+            match child.try_result() {
+                Ok(result) => {
+                    group.report(index, result);
+                    continue;
+                }
+                Err(child) => child,
             }
-        }
+        } else {
+            child
+        };
+        let group = group.clone();
+        child.end(move |result| group.report(index, result));
     }
     group.close();
     d
@@ -286,15 +302,6 @@ impl<T: Send + 'static, M: Mode<T>> Group<T, M> {
             }
         }
     }
-
-    /// Cancels every child that has not reported.
-    fn cancel_children(&self, request: CancelRequest) {
-        let mut state = lock(&self.state);
-        state.cancelled = true;
-        let handles = state.handles();
-        drop(state);
-        request.send_to(handles);
-    }
 }
 
 /// The cancel of a child that nobody is going to look at any more.
@@ -319,11 +326,16 @@ impl<T, R> State<T, R> {
 
 impl<T: Send + 'static, M: Mode<T>> Delegate for Group<T, M> {
     fn cancel(&self, request: CancelRequest) {
-        if !self.options.cancel_fails {
-            return self.cancel_children(request);
+        let mut state = lock(&self.state);
+        state.cancelled = true;
+        state.decided |= self.options.at_cancel == AtCancel::Fail;
+        let handles = state.handles();
+        drop(state);
+        if self.options.at_cancel == AtCancel::GoOn {
+            return request.send_to(handles);
         }
         let (for_children, for_group) = request.split();
-        self.cancel_children(for_children);
+        for_children.send_to(handles);
         let mut state = lock(&self.state);
         state.decided = true;
         let resolver = state.resolver.take();

@@ -13,7 +13,7 @@
 //! 3. After the last item, a panic of the iterator, or the end of the group
 //!    (see [`Group`]), the parts are dropped and never come back.
 
-use super::children::{Group, Mode, Options, unwanted};
+use super::children::{AtCancel, Group, Mode, Options, unwanted};
 use super::gather::Values;
 use super::list::Results;
 use crate::chain::{Deferred, Outcome};
@@ -67,7 +67,7 @@ where
         parts: (items.into_iter(), f),
         limit,
         options: Options {
-            cancel_fails: true,
+            at_cancel: AtCancel::Fail,
             ..Options::default()
         },
         made: Location::caller(),

@@ -36,7 +36,7 @@ pub struct DeferredLock(Arc<Inner>);
 
 struct Inner {
     mutex: Arc<Mutex<()>>,
-    lanes: Lanes,
+    lanes: Lanes<OwnedMutexGuard<()>>,
 }
 
 impl DeferredLock {
@@ -49,7 +49,7 @@ impl DeferredLock {
     pub fn from_tokio(mutex: Arc<Mutex<()>>) -> Self {
         DeferredLock(Arc::new(Inner {
             mutex,
-            lanes: Lanes::default(),
+            lanes: Lanes::new(),
         }))
     }
 

@@ -1,6 +1,6 @@
 //! The first value of several Deferreds.
 
-use super::children::{Mode, Options, collect};
+use super::children::{AtCancel, Mode, Options, collect};
 use crate::chain::Deferred;
 use crate::failure::{Failure, FailureGroup};
 use std::panic::Location;
@@ -63,7 +63,7 @@ pub fn race<T: Send + 'static>(
     let options = Options {
         consume_errors: true,
         cancel_rest: true,
-        cancel_fails: true,
+        at_cancel: AtCancel::FailUndecided,
         ..Options::default()
     };
     collect::<T, FirstValue>(deferreds.into_iter().collect(), options, made)

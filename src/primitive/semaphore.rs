@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 
 /// A limited number of permits: Twisted's `DeferredSemaphore`, over Tokio's
 /// [`Semaphore`].
@@ -47,7 +47,7 @@ pub struct DeferredSemaphore(Arc<Inner>);
 struct Inner {
     semaphore: Arc<Semaphore>,
     limit: usize,
-    lanes: Lanes,
+    lanes: Lanes<OwnedSemaphorePermit>,
 }
 
 impl DeferredSemaphore {
@@ -66,7 +66,7 @@ impl DeferredSemaphore {
         DeferredSemaphore(Arc::new(Inner {
             semaphore,
             limit,
-            lanes: Lanes::default(),
+            lanes: Lanes::new(),
         }))
     }
 
@@ -113,8 +113,6 @@ impl DeferredSemaphore {
     /// drop(permit);
     /// assert_eq!(semaphore.tokens(), 1);
     /// ```
-    ///
-    /// [`AcquireError`]: tokio::sync::AcquireError
     #[track_caller]
     pub fn acquire(&self) -> Deferred<OwnedSemaphorePermit> {
         self.acquire_at(1, Location::caller())
@@ -154,14 +152,17 @@ impl DeferredSemaphore {
         made: &'static Location<'static>,
     ) -> Deferred<OwnedSemaphorePermit> {
         let semaphore = &self.0.semaphore;
-        match semaphore.clone().try_acquire_many_owned(n) {
-            Ok(permit) => Deferred::ready(Ok(permit), made),
-            Err(TryAcquireError::NoPermits | TryAcquireError::Closed) => self.0.lanes.wait(
-                semaphore.clone().acquire_many_owned(n),
-                |acquired, made| acquired.map_err(|closed| Failure::from_error(closed, made)),
-                made,
-            ),
+        // The look spares those who will wait a try.
+        if semaphore.available_permits() >= n as usize
+            && let Ok(permit) = semaphore.clone().try_acquire_many_owned(n)
+        {
+            return Deferred::ready(Ok(permit), made);
         }
+        let acquired = semaphore.clone().acquire_many_owned(n);
+        let convert = |acquired: Result<_, AcquireError>, made| {
+            acquired.map_err(|closed| Failure::from_error(closed, made))
+        };
+        self.0.lanes.wait(acquired, convert, made)
     }
 
     /// Takes a permit, calls `f`, and releases the permit when its outcome is

@@ -128,7 +128,7 @@ impl<T: Clone + Send + 'static> SharedDeferred<T> {
     /// Returns a Deferred of its own with the result, which has it at once if
     /// it is there.
     ///
-    /// Subscribers get the result in the order in which they subscribed.
+    /// Those who wait get the result in the order in which they subscribed.
     #[track_caller]
     pub fn subscribe(&self) -> Deferred<T> {
         let made = Location::caller();

@@ -8,127 +8,143 @@
 //!
 //! Invariants:
 //!
-//! 1. Who takes the resolver out of a wait settles it: the pump with what the
-//!    future came to, a cancel, or the end of the runtime. It is there exactly
-//!    as long as the lane has the wait.
-//! 2. The future is in the wait while that is idle; the pump takes it out to
-//!    poll it. Who settles the wait drops it; if the pump has it, the pump
-//!    does, and a permit that it got goes on to the next waiter.
+//! 1. The lane has a wait and its resolver until somebody settles it, by taking
+//!    them out: the pump with what the future came to, a cancel, or the end of
+//!    the runtime.
+//! 2. A future is polled, and dropped by who cancels, under its own lock alone.
+//!    What it comes to after a cancel is dropped: a permit goes on to the next
+//!    waiter.
 //! 3. A waker is woken under Tokio's locks. It takes the lock of the lane and
 //!    no other, and drops nothing of the user's.
-//! 4. Locks are taken in this order: lanes, wait, Tokio's, lane. Futures are
-//!    polled again and dropped, and Deferreds fired, under none of ours.
-//! 5. A lane with waits has a pump, which ends when there is none left. The
+//! 4. A lane with waits has a pump, which ends when there is none left. The
 //!    pump that is dropped before, by a runtime that shuts down, fails them.
 
 use crate::bridge::find_runtime;
 use crate::chain::{Deferred, Resolver};
-use crate::core::{CancelRequest, Delegate};
+use crate::core::{CancelRequest, Control, Driven, Kept, Look};
 use crate::failure::{Failure, NoRuntime, lock};
-use futures::task::{ArcWake, waker_ref};
 use std::collections::VecDeque;
 use std::panic::Location;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll, Waker};
 use tokio::runtime::Id;
-use tokio::task::coop::{Unconstrained, unconstrained};
+use tokio::task::coop::unconstrained;
+
+/// What a future came to, as the result of a Deferred made there.
+type Convert<O, T> = fn(O, &'static Location<'static>) -> Result<T, Failure>;
 
 /// The lanes of one primitive, by runtime.
-#[derive(Default)]
-pub(super) struct Lanes(Mutex<Vec<Arc<Lane>>>);
+pub(super) struct Lanes<T> {
+    /// The lane of the first runtime: mostly there is no other.
+    first: OnceLock<Arc<Lane<T>>>,
+    others: Mutex<Vec<Arc<Lane<T>>>>,
+}
 
-impl Lanes {
+impl<T: Send + 'static> Lanes<T> {
+    pub(super) fn new() -> Self {
+        Lanes {
+            first: OnceLock::new(),
+            others: Mutex::new(Vec::new()),
+        }
+    }
+
     /// Makes a Deferred of `future`, which is one of Tokio's and runs no code
     /// of the user's; `convert` makes its output the Deferred's result.
     ///
     /// The Deferred is fired on a task of the current runtime.
-    pub(super) fn wait<F, T>(
+    pub(super) fn wait<F>(
         &self,
         future: F,
-        convert: fn(F::Output, &'static Location<'static>) -> Result<T, Failure>,
+        convert: Convert<F::Output, T>,
         made: &'static Location<'static>,
     ) -> Deferred<T>
     where
         F: Future + Send + 'static,
-        F::Output: Send,
-        T: Send + 'static,
+        F::Output: Send + 'static,
     {
         let runtime = match find_runtime(None) {
             Ok(runtime) => runtime,
             Err(none) => return Deferred::ready(Err(Failure::from_error(none, made)), made),
         };
-        let lane = self.of(runtime.id());
-        let wait = Arc::new(Wait {
-            lane: lane.clone(),
-            convert,
-            made,
-            parts: Mutex::new(Parts {
-                future: None,
-                resolver: None,
-                place: 0,
-            }),
-        });
-        let (resolver, d) = Deferred::with_delegate(made, wait.clone());
-        let mut future = Box::pin(unconstrained(future));
-        // A pump that finds the wait woken meanwhile stays out until it is
-        // complete. The first poll wakes nobody: it has nothing to pass on.
-        let mut parts = lock(&wait.parts);
-        let polled = future
-            .as_mut()
-            .poll(&mut Context::from_waker(&waker_ref(&wait)));
-        if let Poll::Ready(output) = polled {
-            drop(parts);
-            drop(future);
-            resolver.fire(convert(output, made));
-            return d;
+        let wait = Driven::new(
+            // The caller's budget is not this future's, nor is the pump's.
+            unconstrained(future),
+            Wait {
+                lane: self.of(runtime.id()),
+                index: AtomicUsize::new(0),
+                number: AtomicU64::new(0),
+                convert,
+                made,
+            },
+        );
+        let control = wait.control();
+        let (resolver, d) = Deferred::with_delegate(made, wait.delegate());
+        let (place, needs_pump) = control.lane.enter(resolver, wait.look(), made);
+        control.set_place(place);
+        // From here on it may be woken.
+        if let Poll::Ready(output) = wait.poll() {
+            control.ready(output);
         }
-        parts.future = Some(future);
-        parts.resolver = Some(resolver);
-        let (place, needs_pump) = lane.enter(wait.clone());
-        parts.place = place;
-        drop(parts);
         if needs_pump {
+            let lane = control.lane.clone();
             runtime.spawn(Pump { lane, over: false });
         }
         d
     }
 
-    fn of(&self, runtime: Id) -> Arc<Lane> {
-        let mut lanes = lock(&self.0);
-        if let Some(lane) = lanes.iter().find(|lane| lane.runtime == runtime) {
+    fn of(&self, runtime: Id) -> Arc<Lane<T>> {
+        let first = self.first.get_or_init(|| Arc::new(Lane::new(runtime)));
+        if first.runtime == runtime {
+            return first.clone();
+        }
+        let mut others = lock(&self.others);
+        if let Some(lane) = others.iter().find(|lane| lane.runtime == runtime) {
             return lane.clone();
         }
         // Those of runtimes that are gone are thrown out now and then.
-        lanes.retain(|lane| !lane.is_idle());
-        let lane = Arc::new(Lane {
-            runtime,
-            state: Mutex::default(),
-        });
-        lanes.push(lane.clone());
+        others.retain(|lane| !lane.is_idle());
+        let lane = Arc::new(Lane::new(runtime));
+        others.push(lane.clone());
         lane
     }
 }
 
 /// The waits for one primitive that are fired on one runtime.
-struct Lane {
+struct Lane<T> {
     runtime: Id,
-    state: Mutex<LaneState>,
+    state: Mutex<LaneState<T>>,
 }
 
-#[derive(Default)]
-struct LaneState {
-    waits: Vec<Option<Arc<dyn Waiting>>>,
-    /// The places in `waits` that are free.
+struct LaneState<T> {
+    waits: Vec<Option<Waiter<T>>>,
+    /// The indices in `waits` that are free.
     free: Vec<usize>,
+    /// The next number.
+    next: u64,
     /// Those that were woken, in order.
-    woken: VecDeque<Arc<dyn Waiting>>,
+    woken: VecDeque<Place>,
     pump: PumpState,
 }
 
-#[derive(Default)]
+/// A wait that is not settled.
+struct Waiter<T> {
+    number: u64,
+    resolver: Resolver<T>,
+    made: &'static Location<'static>,
+    /// None while the pump polls it.
+    future: Option<Arc<dyn Look>>,
+}
+
+/// Where a wait is; the number tells it from those that were there before.
+#[derive(Clone, Copy)]
+struct Place {
+    index: usize,
+    number: u64,
+}
+
 enum PumpState {
-    #[default]
     None,
     /// It will look at the lane again by itself.
     Busy,
@@ -137,14 +153,35 @@ enum PumpState {
 
 /// What a pump does next.
 enum Next {
-    Look(Arc<dyn Waiting>),
+    Look(Place, Arc<dyn Look>),
     Park,
     End,
 }
 
-impl LaneState {
+impl<T> LaneState<T> {
+    fn new(next: u64) -> Self {
+        LaneState {
+            waits: Vec::new(),
+            free: Vec::new(),
+            next,
+            woken: VecDeque::new(),
+            pump: PumpState::None,
+        }
+    }
+
+    /// Empties the lane; the numbers go on.
+    fn reset(&mut self) -> Self {
+        let next = self.next;
+        std::mem::replace(self, LaneState::new(next))
+    }
+
     fn is_empty(&self) -> bool {
         self.waits.len() == self.free.len()
+    }
+
+    fn get(&mut self, place: Place) -> Option<&mut Waiter<T>> {
+        let waiter = self.waits.get_mut(place.index)?.as_mut()?;
+        (waiter.number == place.number).then_some(waiter)
     }
 
     /// Returns the pump's waker, if it has to be woken to look.
@@ -159,18 +196,36 @@ impl LaneState {
     }
 }
 
-impl Lane {
-    /// Takes `wait` in; returns its place, and whether the caller must spawn a
+impl<T> Lane<T> {
+    fn new(runtime: Id) -> Self {
+        let state = Mutex::new(LaneState::new(0));
+        Lane { runtime, state }
+    }
+
+    /// Takes a wait in; returns its place, and whether the caller must spawn a
     /// pump.
-    fn enter(&self, wait: Arc<dyn Waiting>) -> (usize, bool) {
+    fn enter(
+        &self,
+        resolver: Resolver<T>,
+        future: Arc<dyn Look>,
+        made: &'static Location<'static>,
+    ) -> (Place, bool) {
         let mut state = lock(&self.state);
-        let place = match state.free.pop() {
-            Some(place) => {
-                state.waits[place] = Some(wait);
-                place
+        let number = state.next;
+        state.next += 1;
+        let waiter = Some(Waiter {
+            number,
+            resolver,
+            made,
+            future: Some(future),
+        });
+        let index = match state.free.pop() {
+            Some(index) => {
+                state.waits[index] = waiter;
+                index
             }
             None => {
-                state.waits.push(Some(wait));
+                state.waits.push(waiter);
                 state.waits.len() - 1
             }
         };
@@ -178,32 +233,32 @@ impl Lane {
         if needs_pump {
             state.pump = PumpState::Busy;
         }
-        (place, needs_pump)
+        (Place { index, number }, needs_pump)
     }
 
-    /// Lets the settled `wait` go, if it is still here.
-    fn leave(&self, place: usize, wait: *const ()) {
+    /// Settles a wait, unless it is; returns who is to be fired.
+    fn settle(&self, place: Place) -> Option<Resolver<T>> {
         let mut state = lock(&self.state);
-        let found = state.waits.get_mut(place);
-        let gone = found.and_then(|found| found.take_if(|found| is_same(found, wait)));
-        if gone.is_some() {
-            state.free.push(place);
-        }
+        state.get(place)?;
+        let waiter = state.waits[place.index].take()?;
+        state.free.push(place.index);
         let pump = if state.is_empty() {
             state.rouse()
         } else {
             None
         };
         drop(state);
-        drop(gone);
         if let Some(pump) = pump {
             pump.wake();
         }
+        // Here the future may be dropped, which is not in Tokio's queue any
+        // more, or is cleared by who cancels.
+        Some(waiter.resolver)
     }
 
-    fn woken(&self, wait: Arc<dyn Waiting>) {
+    fn woken(&self, place: Place) {
         let mut state = lock(&self.state);
-        state.woken.push_back(wait);
+        state.woken.push_back(place);
         let pump = state.rouse();
         drop(state);
         if let Some(pump) = pump {
@@ -211,18 +266,33 @@ impl Lane {
         }
     }
 
+    /// By the pump.
     fn next(&self, cx: &Context<'_>) -> Next {
         let mut state = lock(&self.state);
-        if let Some(wait) = state.woken.pop_front() {
-            return Next::Look(wait);
+        while let Some(place) = state.woken.pop_front() {
+            let future = state.get(place).and_then(|waiter| waiter.future.take());
+            if let Some(future) = future {
+                return Next::Look(place, future);
+            }
         }
         if state.is_empty() {
             // The memory of a long queue goes with it.
-            *state = LaneState::default();
+            state.reset();
             return Next::End;
         }
         state.pump = PumpState::Parked(cx.waker().clone());
         Next::Park
+    }
+
+    /// Takes a future back that was pending.
+    fn put_back(&self, place: Place, future: Arc<dyn Look>) {
+        let mut state = lock(&self.state);
+        let mut future = Some(future);
+        if let Some(waiter) = state.get(place) {
+            std::mem::swap(&mut waiter.future, &mut future);
+        }
+        drop(state);
+        drop(future);
     }
 
     fn is_idle(&self) -> bool {
@@ -231,26 +301,26 @@ impl Lane {
     }
 }
 
-fn is_same(wait: &Arc<dyn Waiting>, other: *const ()) -> bool {
-    std::ptr::addr_eq(Arc::as_ptr(wait), other)
-}
-
 /// How many waits a pump looks at before it lets other tasks run.
 const BATCH: usize = 64;
 
 /// The task that fires the Deferreds of a lane.
-struct Pump {
-    lane: Arc<Lane>,
+struct Pump<T: Send + 'static> {
+    lane: Arc<Lane<T>>,
     over: bool,
 }
 
-impl Future for Pump {
+impl<T: Send + 'static> Future for Pump<T> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         for _ in 0..BATCH {
             match self.lane.next(cx) {
-                Next::Look(wait) => wait.look(),
+                Next::Look(place, future) => {
+                    if let Some(pending) = future.look() {
+                        self.lane.put_back(place, pending);
+                    }
+                }
                 Next::Park => return Poll::Pending,
                 Next::End => {
                     self.over = true;
@@ -263,130 +333,84 @@ impl Future for Pump {
     }
 }
 
-impl Drop for Pump {
+impl<T: Send + 'static> Drop for Pump<T> {
     fn drop(&mut self) {
         if self.over {
             return;
         }
-        let left = std::mem::take(&mut *lock(&self.lane.state));
-        for wait in left.waits.into_iter().flatten() {
-            wait.fail(NoRuntime::new());
+        let left = lock(&self.lane.state).reset();
+        for waiter in left.waits.into_iter().flatten() {
+            if let Some(future) = waiter.future {
+                future.clear();
+            }
+            let failure = Failure::from_error(NoRuntime::new(), waiter.made);
+            waiter.resolver.fire(Err(failure));
         }
     }
 }
 
-/// A wait, of whatever type.
-trait Waiting: Send + Sync {
-    /// Polls the future, which was woken. By the pump.
-    fn look(self: Arc<Self>);
-    /// Gives the wait up.
-    fn fail(&self, why: NoRuntime);
-}
-
-struct Wait<F: Future, T> {
-    lane: Arc<Lane>,
-    convert: fn(F::Output, &'static Location<'static>) -> Result<T, Failure>,
+/// What a wait is, beside its future.
+struct Wait<O, T> {
+    lane: Arc<Lane<T>>,
+    /// Its place. Stored before the future is polled and the Deferred given
+    /// away: who wakes or cancels it comes after that.
+    index: AtomicUsize,
+    number: AtomicU64,
+    convert: Convert<O, T>,
     made: &'static Location<'static>,
-    parts: Mutex<Parts<F, T>>,
 }
 
-struct Parts<F, T> {
-    future: Option<Pin<Box<Unconstrained<F>>>>,
-    resolver: Option<Resolver<T>>,
-    place: usize,
-}
+impl<O, T> Wait<O, T> {
+    // ORDERING: Relaxed, here and below, as the field says.
+    fn set_place(&self, place: Place) {
+        self.index.store(place.index, Ordering::Relaxed);
+        self.number.store(place.number, Ordering::Relaxed);
+    }
 
-impl<F, T> Wait<F, T>
-where
-    F: Future + Send + 'static,
-    F::Output: Send,
-    T: Send + 'static,
-{
-    /// Settles the wait: drops the future, which leaves Tokio's queue, and
-    /// returns who is to be fired, unless somebody else settles it.
-    fn settle(&self) -> Option<Resolver<T>> {
-        let mut parts = lock(&self.parts);
-        let resolver = parts.resolver.take()?;
-        let (future, place) = (parts.future.take(), parts.place);
-        drop(parts);
-        drop(future);
-        self.lane.leave(place, std::ptr::from_ref(self).cast());
-        Some(resolver)
+    fn place(&self) -> Place {
+        Place {
+            index: self.index.load(Ordering::Relaxed),
+            number: self.number.load(Ordering::Relaxed),
+        }
     }
 }
 
-impl<F, T> Waiting for Wait<F, T>
-where
-    F: Future + Send + 'static,
-    F::Output: Send,
-    T: Send + 'static,
-{
-    fn look(self: Arc<Self>) {
-        let Some(mut future) = lock(&self.parts).future.take() else {
-            return;
-        };
-        let polled = future
-            .as_mut()
-            .poll(&mut Context::from_waker(&waker_ref(&self)));
-        let Poll::Ready(output) = polled else {
-            let mut parts = lock(&self.parts);
-            if parts.resolver.is_some() {
-                parts.future = Some(future);
-            }
-            // Else it was cancelled, and the future is dropped after the lock.
-            return;
-        };
-        drop(future);
-        // If it was cancelled, the output is dropped, and its permit goes on.
-        let Some(resolver) = self.settle() else {
+impl<O: Send + 'static, T: Send + 'static> Wait<O, T> {
+    /// Ends the wait before its future is ready.
+    fn fail(&self, clear: &dyn Fn(), failure: impl FnOnce() -> Failure) {
+        if let Some(resolver) = self.lane.settle(self.place()) {
+            // It leaves Tokio's queue; a permit that it got goes on.
+            clear();
+            resolver.fire(Err(failure()));
+        }
+    }
+}
+
+impl<O: Send + 'static, T: Send + 'static> Control for Wait<O, T> {
+    fn woken(&self) {
+        self.lane.woken(self.place());
+    }
+
+    fn cancel(&self, request: CancelRequest, clear: &dyn Fn()) {
+        self.fail(clear, || request.into_failure());
+    }
+
+    fn unseen(&self, clear: &dyn Fn()) {
+        // It makes room for those behind it, who may ask for less.
+        self.fail(clear, || Failure::unseen(self.made));
+    }
+}
+
+impl<O: Send + 'static, T: Send + 'static> Kept<O> for Wait<O, T> {
+    fn ready(&self, output: O) {
+        // If it was cancelled, the output is dropped.
+        let Some(resolver) = self.lane.settle(self.place()) else {
             return;
         };
         match (self.convert)(output, self.made) {
             // Nobody may ever see it: then it goes on as well.
             Ok(value) => drop(resolver.try_callback(value)),
             Err(failure) => resolver.fire(Err(failure)),
-        }
-    }
-
-    fn fail(&self, why: NoRuntime) {
-        if let Some(resolver) = self.settle() {
-            resolver.fire(Err(Failure::from_error(why, self.made)));
-        }
-    }
-}
-
-impl<F, T> ArcWake for Wait<F, T>
-where
-    F: Future + Send + 'static,
-    F::Output: Send,
-    T: Send + 'static,
-{
-    fn wake(self: Arc<Self>) {
-        let lane = self.lane.clone();
-        lane.woken(self);
-    }
-
-    fn wake_by_ref(this: &Arc<Self>) {
-        this.clone().wake();
-    }
-}
-
-impl<F, T> Delegate for Wait<F, T>
-where
-    F: Future + Send + 'static,
-    F::Output: Send,
-    T: Send + 'static,
-{
-    fn cancel(&self, request: CancelRequest) {
-        if let Some(resolver) = self.settle() {
-            resolver.fire(Err(request.into_failure()));
-        }
-    }
-
-    fn unseen(&self) {
-        // It makes room for those behind it, who may ask for less.
-        if let Some(resolver) = self.settle() {
-            resolver.fire(Err(Failure::unseen(self.made)));
         }
     }
 }

@@ -18,6 +18,7 @@
 
 use crate::bridge::find_runtime;
 use crate::chain::{Deferred, Outcome, Resolver};
+use crate::core::{CancelRequest, Delegate};
 use crate::failure::{Failure, NoRuntime, lock, quietly, report};
 use std::collections::VecDeque;
 use std::fmt;
@@ -208,12 +209,11 @@ impl Cooperator {
     {
         let task = self.cooperate(iterator);
         let done = task.when_done();
-        let (resolver, d) = Deferred::with_canceller(move || {
-            // It may be over; then its result is on the way.
-            let _ = task.stop();
-            None
-        });
-        done.end(move |result| resolver.fire(result));
+        let resolver = Mutex::new(None);
+        let wait = Arc::new(Coiterate { task, resolver });
+        let (resolver, d) = Deferred::with_delegate(Location::caller(), wait.clone());
+        *lock(&wait.resolver) = Some(resolver);
+        done.end(move |result| wait.fire(result));
         d
     }
 
@@ -246,6 +246,33 @@ impl Cooperator {
         let task = queue.tasks.pop_front();
         queue.working = task.is_some();
         task
+    }
+}
+
+/// A Deferred of a task's end whose cancel stops the task. Who takes the
+/// resolver fires it.
+struct Coiterate {
+    task: CooperativeTask,
+    resolver: Mutex<Option<Resolver<()>>>,
+}
+
+impl Coiterate {
+    fn fire(&self, result: Result<(), Failure>) {
+        let resolver = lock(&self.resolver).take();
+        if let Some(resolver) = resolver {
+            resolver.fire(result);
+        }
+    }
+}
+
+impl Delegate for Coiterate {
+    fn cancel(&self, request: CancelRequest) {
+        let resolver = lock(&self.resolver).take();
+        // If it is over, its result has no resolver left to fire.
+        let _ = self.task.stop();
+        if let Some(resolver) = resolver {
+            resolver.fire(Err(request.into_failure()));
+        }
     }
 }
 

@@ -72,6 +72,19 @@ fn a_canceller_that_fires_its_own_resolver_wins_and_its_answer_is_dropped() {
 }
 
 #[test]
+fn a_canceller_that_drops_its_own_resolver_decides_all_the_same() {
+    let own = Later::<Resolver<i32>>::new();
+    let mine = own.clone();
+    let (resolver, d) = Deferred::with_canceller(move || {
+        drop(mine.take());
+        None
+    });
+    own.put(resolver);
+    d.cancel();
+    assert!(testing::failure_of(d).is_cancelled());
+}
+
+#[test]
 fn a_canceller_that_cancels_again_is_called_once() {
     let log = Log::default();
     let handle = Later::new();

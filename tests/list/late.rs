@@ -77,8 +77,10 @@ fn drop_list_of_which_a_stage_sees_the_result() {
     assert_eq!(*seen.lock().unwrap(), 1);
 }
 
-/// A value whose drop panics.
-struct Sore(Arc<()>);
+/// A value whose drop panics, and says by the count whether it came.
+struct Sore {
+    _alive: Arc<()>,
+}
 
 impl Drop for Sore {
     fn drop(&mut self) {
@@ -91,7 +93,11 @@ impl Drop for Sore {
 #[test]
 fn values_whose_drops_panic_then_failure() {
     let alive = Arc::new(());
-    let sore = || Deferred::succeed(Sore(alive.clone()));
+    let sore = || {
+        Deferred::succeed(Sore {
+            _alive: alive.clone(),
+        })
+    };
     let (resolver, failing) = Deferred::new();
     let all = gather_results([sore(), sore(), sore(), failing]);
     let fired = catch_unwind(AssertUnwindSafe(|| resolver.errback("out")));
@@ -108,10 +114,14 @@ fn unseen_values_whose_drops_panic() {
     let alive = Arc::new(());
     let (resolver, child) = Deferred::new();
     drop(gather_results([
-        Deferred::succeed(Sore(alive.clone())),
+        Deferred::succeed(Sore {
+            _alive: alive.clone(),
+        }),
         child,
     ]));
-    let value = Sore(alive.clone());
+    let value = Sore {
+        _alive: alive.clone(),
+    };
     assert!(catch_unwind(AssertUnwindSafe(|| resolver.callback(value))).is_ok());
     assert_eq!(Arc::strong_count(&alive), 1);
 }

@@ -1,8 +1,9 @@
 //! What a list fires with, and what a cancel of it does.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use tokio_deferred::{
-    Deferred, DeferredList, FailureGroup, FirstError, Resolver, gather_results, testing,
+    CancelHandle, Deferred, DeferredList, FailureGroup, FirstError, Resolver, gather_results,
+    testing,
 };
 
 /// Unfired children, and what fires them.
@@ -215,42 +216,33 @@ fn cancel_of_a_gather_is_its_first_childs() {
 
 #[test]
 fn cancel_inside_a_childs_callback() {
-    let (mut resolvers, mut children) = pending::<i32>(2);
-    let handle = Arc::new(Mutex::new(None::<tokio_deferred::CancelHandle>));
+    let handle = Arc::new(OnceLock::<CancelHandle>::new());
     let of_list = handle.clone();
-    children[0] = children.remove(0).map(move |n| {
-        if let Some(list) = &*of_list.lock().unwrap() {
-            list.cancel();
-        }
+    let (resolver, running) = Deferred::new();
+    let (other, pending) = Deferred::new();
+    let running = running.map(move |n| {
+        of_list.get().unwrap().cancel();
         n
     });
-    children.push({
-        let (resolver, child) = Deferred::new();
-        resolvers.push(resolver);
-        child
-    });
-    let list = DeferredList::new(children).into_deferred();
-    *handle.lock().unwrap() = Some(list.cancel_handle());
-    resolvers.remove(0).callback(7);
-    // The removal above put the second child first.
-    assert_eq!(texts(testing::success_of(list)).len(), 2);
+    let list = DeferredList::new([running, pending]).into_deferred();
+    handle.set(list.cancel_handle()).unwrap();
+    resolver.callback(7);
+    assert!(other.is_cancelled());
+    assert_eq!(texts(testing::success_of(list)), ["7", "! cancelled"]);
 }
 
 #[test]
 fn list_of_lists() {
     let (mut resolvers, children) = pending(4);
-    let mut rows = Vec::new();
     let mut children = children.into_iter();
-    for _ in 0..2 {
-        rows.push(gather_results(children.by_ref().take(2)));
-    }
+    let rows: Vec<_> = (0..2)
+        .map(|_| gather_results(children.by_ref().take(2)))
+        .collect();
     let all = gather_results(rows);
-    for n in [3, 0, 1, 0] {
-        let at = n.min(resolvers.len() - 1);
-        let value = resolvers.len();
-        resolvers.remove(at).callback(value);
+    for value in [3, 2, 1, 0] {
+        resolvers.pop().unwrap().callback(value);
     }
-    assert_eq!(testing::success_of(all), [[3, 2], [1, 4]]);
+    assert_eq!(testing::success_of(all), [[0, 1], [2, 3]]);
 }
 
 #[tokio::test]

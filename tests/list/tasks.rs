@@ -83,7 +83,11 @@ async fn cancel_aborts_every_spawned_task() {
 async fn cancel_aborts_what_is_left_of_a_join_set() {
     let alive = Arc::new(());
     let mut set = JoinSet::new();
-    set.spawn(async { 1 });
+    let (end, ended) = oneshot::channel();
+    set.spawn(async {
+        end.send(()).unwrap();
+        1
+    });
     for _ in 0..5 {
         let alive = alive.clone();
         set.spawn(async move {
@@ -93,11 +97,13 @@ async fn cancel_aborts_what_is_left_of_a_join_set() {
         });
     }
     let list = DeferredList::from_join_set(set).into_deferred();
-    while !matches!(tokio::task::yield_now().await, ()) {}
+    ended.await.unwrap();
+    // The task ends, and the list hears of it, before this one is polled again.
     tokio::task::yield_now().await;
     list.cancel();
     let results = list.await.unwrap();
     assert_eq!(results.len(), 6);
+    assert_eq!(*results[0].as_ref().unwrap(), 1);
     assert!(
         results[1..]
             .iter()

@@ -1,7 +1,6 @@
 //! Children that are fired by several threads.
 
 use std::sync::Barrier;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio_deferred::{Deferred, DeferredList, gather_results, testing};
 
 const THREADS: usize = 4;
@@ -32,9 +31,8 @@ fn fire_from_threads_while_the_list_is_made() {
 }
 
 #[test]
-fn fire_and_cancel_from_threads_every_list_fires_once() {
+fn fire_and_cancel_from_threads_then_every_list_has_fired() {
     for round in 0..2_000 {
-        let fired = AtomicUsize::new(0);
         let (resolvers, children): (Vec<_>, Vec<_>) = (0..3).map(|_| Deferred::new()).unzip();
         let list = DeferredList::new(children)
             .fire_on_one_errback(round % 2 == 0)
@@ -61,14 +59,11 @@ fn fire_and_cancel_from_threads_every_list_fires_once() {
             Ok(Ok(results)) => {
                 assert!(round % 2 != 0);
                 assert_eq!(results.len(), 3);
-                fired.fetch_add(1, Ordering::Relaxed);
             }
             Ok(Err(failure)) => {
                 assert!(round % 2 == 0 && failure.is::<tokio_deferred::FirstError>());
-                fired.fetch_add(1, Ordering::Relaxed);
             }
             Err(pending) => panic!("no result: {pending:?}"),
         }
-        assert_eq!(fired.into_inner(), 1);
     }
 }
