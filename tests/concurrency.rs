@@ -3,11 +3,14 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use tokio_deferred::{Deferred, FirstError, Resolver, map_with_concurrency, testing};
+use tokio_deferred::{Deferred, Failure, FirstError, Resolver, map_with_concurrency, testing};
+
+/// An item, and what ends it.
+type Job = (usize, Resolver<usize>);
 
 /// A function for a map that waits for the test to end each item.
 #[derive(Clone, Default)]
-struct Jobs(Arc<Mutex<Vec<(usize, Resolver<usize>)>>>);
+struct Jobs(Arc<Mutex<Vec<Job>>>);
 
 impl Jobs {
     fn start(&self) -> impl FnMut(usize) -> Deferred<usize> + Send + 'static {
@@ -25,7 +28,7 @@ impl Jobs {
     }
 
     /// Takes the job at `at` among those under way.
-    fn take(&self, at: usize) -> (usize, Resolver<usize>) {
+    fn take(&self, at: usize) -> Job {
         self.0.lock().unwrap().remove(at)
     }
 }
@@ -55,16 +58,16 @@ fn items_start_in_order_as_there_is_room() {
 
 #[test]
 fn no_items_and_more_room_than_items() {
-    let none = map_with_concurrency(0..0, 3, |n: usize| Ok(n));
+    let none = map_with_concurrency(0..0, 3, Ok::<usize, Failure>);
     assert!(testing::success_of(none.gather()).is_empty());
-    let few = map_with_concurrency(0..2, usize::MAX, |n: usize| Ok(n));
+    let few = map_with_concurrency(0..2, usize::MAX, Ok::<usize, Failure>);
     assert_eq!(testing::success_of(few.gather()), [0, 1]);
 }
 
 #[test]
 fn hundred_thousand_ready_items_need_no_stack() {
     let work = || {
-        let all = map_with_concurrency(0..100_000_u64, 2, |n| Ok(n)).gather();
+        let all = map_with_concurrency(0..100_000_u64, 2, Ok).gather();
         assert_eq!(testing::success_of(all).len(), 100_000);
     };
     let thread = std::thread::Builder::new()
@@ -198,7 +201,7 @@ fn iterator_panics_then_the_map_fails() {
 #[test]
 fn limit_of_none_panics_at_once() {
     let made = catch_unwind(AssertUnwindSafe(|| {
-        drop(map_with_concurrency(0..1, 0, |n: usize| Ok(n)));
+        drop(map_with_concurrency(0..1, 0, Ok::<usize, Failure>));
     }));
     assert!(made.is_err());
 }

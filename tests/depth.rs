@@ -158,15 +158,6 @@ fn start_nested_from_the_innermost() {
 }
 
 #[test]
-fn callbacks_that_fire_each_other() {
-    on_small_stack("a million that fire each other", || {
-        let (resolver, last) = firing_each_other(LINKS);
-        resolver.callback(0);
-        assert_eq!(value_of(last), Some(LINKS));
-    });
-}
-
-#[test]
 fn callbacks_that_fire_each_other_then_drop_the_first_resolver() {
     on_small_stack("a million that own each other, then lost", || {
         let (resolver, last) = firing_each_other(LINKS);

@@ -27,7 +27,11 @@ impl Anchor {
     }
 
     pub(crate) fn make(made: &'static Location<'static>) -> Self {
-        Anchor(Ptr::new::<()>(FIRED | REF, made))
+        let chain = Ptr::new::<()>(FIRED | REF, made);
+        if let Some(watch) = chain.block().meta.watch() {
+            watch.fired();
+        }
+        Anchor(chain)
     }
 
     pub(crate) fn site(&self, at: &'static Location<'static>) -> Site<'_> {

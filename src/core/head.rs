@@ -2,9 +2,9 @@
 
 use super::block::{Next, Ptr};
 use super::cancel::{CancelSide, Hook};
-use super::run::run;
+use super::run::{hold, run};
 use super::state::{
-    CANCEL_SIDE, CANCELLED, CANCELLING, FIRED, LOCKED, MORE, RUNNING, State, UNSEEN,
+    CANCEL_SIDE, CANCELLED, CANCELLING, CLOSED, FIRED, LOCKED, MORE, RUNNING, State, UNSEEN, WAKER,
 };
 use crate::failure::{Failure, ResolverDropped, quietly};
 use std::cell::{Cell, RefCell};
@@ -57,7 +57,11 @@ impl<T> Head<T> {
         // had is now the run's.
         unsafe {
             fill(chain, state, result);
-            run(chain);
+            // With nothing to run and nobody to wake, rest is one step away.
+            let at_once = !state.has(MORE | WAKER | CLOSED) && !state.is_paused();
+            if !(at_once && hold(chain, fired(state))) {
+                run(chain);
+            }
         }
         Ok(())
     }
@@ -128,16 +132,22 @@ impl<T> Head<T> {
 /// makes us its runner, and returns the state before.
 #[inline]
 fn claim(chain: Ptr, unless: u64) -> Option<State> {
-    let (state, fired) = chain.update(|s| {
+    let (state, claimed) = chain.update(|s| {
         if s.has(FIRED | unless) {
             Next::Leave
         } else if s.has(LOCKED) {
             Next::Unlocked
         } else {
-            Next::To((s.0 | FIRED | RUNNING) & !(MORE | CANCEL_SIDE))
+            Next::To(fired(s).0)
         }
     });
-    fired.then_some(state)
+    claimed.then_some(state)
+}
+
+/// The state after a claim from `state`.
+#[inline]
+fn fired(state: State) -> State {
+    State((state.0 | FIRED | RUNNING) & !(MORE | CANCEL_SIDE))
 }
 
 /// Drops what a cancel would have needed. If that panics, the panic is the

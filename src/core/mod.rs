@@ -51,6 +51,10 @@
 //!     read by its deliverer's runner: nobody else can start it.
 //! 12. *User code* (stages, cancellers, wakers, drops) runs under no lock, and
 //!     each panic of it is caught where it is called.
+//! 13. *A home* (where a value goes that nobody takes) is there only while
+//!     nothing was appended and the value was not taken, so it is for the type
+//!     of the `Tail`. It belongs to the owner of the `Tail`; once that is
+//!     dropped, to the runner of the last record.
 //!
 //! States, as (flags: who may do what next):
 //!

@@ -95,9 +95,12 @@ pub(super) unsafe fn run(start: Ptr) {
     }
 }
 
-/// Stops for the pauses that `state` shows, or says that it has changed.
-fn hold(chain: Ptr, state: State) -> bool {
-    // The reference that we give up is not the last: the pause has one.
+/// Stops at `state`, for its pauses or because nothing is left to run and
+/// nobody to wake; or says that it has changed.
+#[inline]
+pub(super) fn hold(chain: Ptr, state: State) -> bool {
+    // The reference that we give up is not the last: the pause, or the tail,
+    // has one.
     chain.change(state, (state.0 & !RUNNING) - REF).is_ok()
 }
 

@@ -51,27 +51,21 @@ unsafe fn change(record: *mut Record, chain: Ptr) -> Flow {
     Flow::Span
 }
 
+/// Whether a stage can be appended with no thought of spans and watchers: no
+/// level is enabled, so there is no span, and the chain has no Ext.
+#[inline]
+pub(super) fn is_plain(chain: Ptr) -> bool {
+    LevelFilter::current() == LevelFilter::OFF && chain.block().meta.ext().is_none()
+}
+
 /// Appends a change of span, if another one is current now than when the last
 /// stage was added.
 ///
 /// # Safety
 ///
 /// By the owner of the tail (invariant 6).
-#[inline]
 pub(super) unsafe fn append_change(chain: Ptr) {
-    // With no level enabled there is no span, and this load is all it costs.
     let possible = LevelFilter::current() != LevelFilter::OFF;
-    if possible || chain.block().meta.ext().is_some() {
-        // SAFETY: the caller says so.
-        unsafe { append_change_slowly(chain, possible) }
-    }
-}
-
-/// # Safety
-///
-/// As for `append_change`.
-#[inline(never)]
-unsafe fn append_change_slowly(chain: Ptr, possible: bool) {
     let mut current = None;
     if possible {
         quietly("the look-up of the current span", || {

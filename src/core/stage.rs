@@ -116,8 +116,9 @@ unsafe fn run_stage<S: Stage>(record: *mut Record, chain: Ptr) -> Flow {
         (stage, at, input)
     };
     let value_in = input.is_ok();
+    let watch = block.meta.watch();
     let step = call(stage, input, Site::chain(at, &block.meta));
-    if let Some(watch) = block.meta.watch() {
+    if let Some(watch) = watch {
         watch.ran(watched::<S>(value_in, &step));
     }
     match step {

@@ -130,13 +130,12 @@ impl<T> Tail<T> {
         place: &'static Location<'static>,
     ) -> Tail<S::Out> {
         let chain = self.into_ptr();
-        if let Some(watch) = chain.block().meta.watch() {
-            watch.added(S::name(), place);
-        }
         // SAFETY: the tail is ours; the kind is that of an S, whose input type
         // is the tail's (6, 7).
         unsafe {
-            scope::append_change(chain);
+            if !scope::is_plain(chain) {
+                before_add::<S>(chain, place);
+            }
             append(chain, KindOf::<S>::KIND, Payload { place }, |record| {
                 write_closure(record, stage);
             });
@@ -293,6 +292,20 @@ pub(super) unsafe fn take_value<T>(chain: Ptr) -> Result<T, Failure> {
         .block()
         .slot
         .with_mut(|slot| unsafe { (*slot).take() })
+}
+
+/// What goes before a stage: word to the watcher, a change of span.
+///
+/// # Safety
+///
+/// By the owner of the tail (6).
+#[inline(never)]
+unsafe fn before_add<S: Stage>(chain: Ptr, place: &'static Location<'static>) {
+    if let Some(watch) = chain.block().meta.watch() {
+        watch.added(S::name(), place);
+    }
+    // SAFETY: the caller says so.
+    unsafe { scope::append_change(chain) }
 }
 
 /// Writes a record and makes it known; `appended` or `close` must follow.

@@ -13,15 +13,14 @@
 //! 2. A call that was not stopped is called exactly once: when it is due, or
 //!    with [`NoRuntime`] if its runtime shuts down before. The drops of
 //!    [`Driver`] and [`Due`] do the latter.
-//! 3. A call that is due runs in a task which nothing else waits for. The
-//!    driver becomes that task, and leaves what is pending to a new one.
+//! 3. A call that is due runs in a task of its own, so that one which blocks
+//!    holds up neither the driver nor the others.
 //! 4. Who has a [`Clock`] makes timers without a panic.
 //! 5. The lock is held over no code of the user's; calls are dropped after it.
 
 use crate::bridge::find_runtime;
 use crate::failure::{NoRuntime, discard, lock};
 use futures::future::select;
-use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
@@ -112,9 +111,8 @@ impl Clock {
         let id = self.0.id();
         let call: Call = Box::new(call);
         let mut all = lock(&PENDING);
-        let entry = all.entry(id);
-        let has_driver = matches!(entry, Entry::Occupied(_));
-        let pending = entry.or_default();
+        let has_driver = all.contains_key(&id);
+        let pending = all.entry(id).or_default();
         pending.calls_made += 1;
         let key = (deadline, pending.calls_made);
         pending.calls.insert(key, call);
@@ -125,7 +123,7 @@ impl Clock {
         let changed = is_first.then(|| pending.changed.clone());
         drop(all);
         if !has_driver {
-            Driver::start(id, &self.0);
+            self.0.spawn(Driver { id, at_work: true }.drive());
         } else if let Some(changed) = changed {
             changed.notify_one();
         }
@@ -168,14 +166,10 @@ struct Driver {
 enum Found {
     Nothing,
     Wait(Instant, Arc<Notify>),
-    Due { calls: Vec<Due>, more: bool },
+    Due(Vec<Due>),
 }
 
 impl Driver {
-    fn start(id: Id, runtime: &Handle) {
-        runtime.spawn(Driver { id, at_work: true }.drive());
-    }
-
     async fn drive(mut self) {
         loop {
             match self.look(Instant::now()) {
@@ -184,53 +178,37 @@ impl Driver {
                     let (timer, changed) = (pin!(sleep_until(deadline)), pin!(changed.notified()));
                     select(timer, changed).await;
                 }
-                Found::Due { calls, more } => {
-                    if more {
-                        Driver::start(self.id, &Handle::current());
-                    }
-                    let mut calls = calls.into_iter();
-                    let first = calls.next();
+                Found::Due(calls) => {
                     for due in calls {
                         tokio::spawn(async move { due.call() });
                     }
-                    if let Some(due) = first {
-                        due.call();
-                    }
-                    return;
                 }
             }
         }
     }
 
-    /// Takes what is due. If that, or nothing, was there, this driver ends: if
-    /// there is more, another must follow.
+    /// Takes what is due, or else ends this driver if nothing is pending.
     fn look(&mut self, now: Instant) -> Found {
         let mut all = lock(&PENDING);
-        let mut calls = Vec::new();
         let Some(pending) = all.get_mut(&self.id) else {
             self.at_work = false;
             return Found::Nothing;
         };
+        let mut calls = Vec::new();
         while let Some(entry) = pending.calls.first_entry()
             && entry.key().0 <= now
         {
             calls.push(Due(Some(entry.remove())));
         }
-        let next = pending.calls.first_key_value().map(|(key, _)| key.0);
-        if let (Some(deadline), true) = (next, calls.is_empty()) {
-            return Found::Wait(deadline, pending.changed.clone());
+        if !calls.is_empty() {
+            return Found::Due(calls);
+        }
+        if let Some((key, _)) = pending.calls.first_key_value() {
+            return Found::Wait(key.0, pending.changed.clone());
         }
         self.at_work = false;
-        if next.is_none() {
-            all.remove(&self.id);
-        }
-        match calls.is_empty() {
-            true => Found::Nothing,
-            false => Found::Due {
-                calls,
-                more: next.is_some(),
-            },
-        }
+        all.remove(&self.id);
+        Found::Nothing
     }
 }
 

@@ -4,13 +4,15 @@
 //! the paused clock.
 
 mod clock;
+mod cooperative;
 mod cooperator;
 mod iterate;
 mod later;
 mod looping_call;
 
 pub(crate) use clock::Clock;
-pub use cooperator::{CooperativeTask, Cooperator, NotPaused, TaskFinished, cooperate};
+pub use cooperative::{CooperativeTask, NotPaused, TaskFinished};
+pub use cooperator::{Cooperator, cooperate};
 pub use iterate::{Turn, iterate};
 pub use later::defer_later;
 pub use looping_call::{AlreadyRunning, LoopingCall};
