@@ -79,8 +79,9 @@ fn chained(links: u64) -> (Resolver<u64>, Deferred<u64>) {
     (resolver, deferred)
 }
 
-/// Each link's callback owns the resolver of the next.
-fn firing_each_other(links: u64) -> (Resolver<u64>, Deferred<u64>) {
+/// Each link's callback owns the resolver of the next. Fired, their calls would
+/// nest, as each fires the next before it returns; dropped, nothing may.
+fn owning_each_other(links: u64) -> (Resolver<u64>, Deferred<u64>) {
     let (mut resolver, last) = Deferred::new();
     for _ in 0..links {
         let (first, deferred) = Deferred::new();
@@ -158,9 +159,9 @@ fn start_nested_from_the_innermost() {
 }
 
 #[test]
-fn callbacks_that_fire_each_other_then_drop_the_first_resolver() {
+fn own_each_others_resolvers_then_drop_the_first() {
     on_small_stack("a million that own each other, then lost", || {
-        let (resolver, last) = firing_each_other(LINKS);
+        let (resolver, last) = owning_each_other(LINKS);
         let last = last.add_errback(|failure| {
             assert!(failure.is_resolver_dropped());
             Ok(1)

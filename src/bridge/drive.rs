@@ -17,7 +17,6 @@ use super::runtime::{runtime_to_enter, spawn_or};
 use crate::chain::{Awaited, Deferred, Resolver, enter};
 use crate::core::{CancelRequest, Control, Driven};
 use crate::failure::{Failure, lock};
-use futures::task::AtomicWaker;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::{Mutex, MutexGuard};
@@ -30,14 +29,15 @@ type Output<T> = Result<T, Failure>;
 /// Everything about a coroutine but its future.
 struct Coroutine<T> {
     status: Mutex<Status<T>>,
-    /// The task that polls.
-    task: AtomicWaker,
     made: &'static Location<'static>,
 }
 
 struct Status<T> {
     running: bool,
     woken: bool,
+    /// The task that polls. It is woken outside of the lock: a runtime that is
+    /// shutting down may drop it instead.
+    task: Option<Waker>,
     over: bool,
     kept: Vec<CancelRequest>,
     awaited: Awaited,
@@ -70,12 +70,12 @@ where
             status: Mutex::new(Status {
                 running: true,
                 woken: false,
+                task: None,
                 over: false,
                 kept: Vec::new(),
                 awaited: Awaited::default(),
                 resolver: None,
             }),
-            task: AtomicWaker::new(),
             made,
         },
     );
@@ -151,23 +151,31 @@ where
         return d;
     }
     status.running = false;
-    let woken = status.woken;
+    let waker = if status.woken {
+        status.task.clone()
+    } else {
+        None
+    };
     drop(status);
-    if woken {
-        control.task.wake();
-    }
+    wake(waker);
     d
+}
+
+fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        waker.wake();
+    }
 }
 
 impl<T: Send + 'static> Control for Coroutine<T> {
     fn woken(&self) {
         let mut status = lock(&self.status);
+        // One that runs looks again when it is through.
         let idle = !status.running && !status.woken;
         status.woken = true;
+        let waker = if idle { status.task.clone() } else { None };
         drop(status);
-        if idle {
-            self.task.wake();
-        }
+        wake(waker);
     }
 
     fn cancel(&self, request: CancelRequest, clear: &dyn Fn()) {
@@ -204,7 +212,8 @@ impl<T: Send + 'static> Coroutine<T> {
             .unwrap_or_else(|| request.into_failure());
         self.fire(Err(failure));
         // The task has nothing to poll any more, and ends.
-        self.task.wake();
+        let waker = lock(&self.status).task.take();
+        wake(waker);
     }
 
     /// Fires the Deferred; the future is dropped.
@@ -266,10 +275,17 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let control = self.0.control();
-        control.task.register(cx.waker());
         let mut status = lock(&control.status);
         if status.over {
             return Poll::Ready(());
+        }
+        // Tokio gives a task one waker for its life.
+        if !status
+            .task
+            .as_ref()
+            .is_some_and(|task| task.will_wake(cx.waker()))
+        {
+            status.task = Some(cx.waker().clone());
         }
         if status.running || !status.woken {
             // The first poll's thread, or a canceller, is still at it and will
@@ -291,6 +307,13 @@ where
                 let mut status = lock(&control.status);
                 status.awaited = awaited;
                 status.running = false;
+                if status.kept.is_empty() {
+                    if status.woken {
+                        drop(status);
+                        cx.waker().wake_by_ref();
+                    }
+                    return Poll::Pending;
+                }
                 let kept = std::mem::take(&mut status.kept);
                 let again = std::mem::take(&mut status.woken);
                 drop(status);

@@ -2,6 +2,7 @@
 
 use super::deferred::Held;
 use super::{Deferred, awaited};
+use crate::core::LazyAnchor;
 use crate::failure::{DeferredError, Failure, Place};
 use futures::future::FusedFuture;
 use std::pin::Pin;
@@ -15,13 +16,18 @@ impl<T: Send + 'static> Future for Deferred<T> {
     /// # Panics
     ///
     /// When polled again after it gave its result.
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        let result = ready!(this.poll_result(cx));
-        Poll::Ready(result.map_err(|mut failure| {
-            failure.note(Place::awaited(this.made, this.label_of()));
-            DeferredError::from(failure)
-        }))
+        let result = if this.is_plain() {
+            this.take_held()
+        } else {
+            ready!(this.poll_slowly(cx))
+        };
+        match result {
+            Ok(value) => Poll::Ready(Ok(value)),
+            Err(failure) => Poll::Ready(Err(this.crossed(failure))),
+        }
     }
 }
 
@@ -33,39 +39,49 @@ impl<T: Send + 'static> FusedFuture for Deferred<T> {
 }
 
 impl<T: Send + 'static> Deferred<T> {
-    fn poll_result(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, Failure>> {
-        loop {
-            match std::mem::replace(&mut self.held, Held::Taken) {
-                Held::Taken => panic!("a Deferred was polled again after it gave its result"),
-                Held::Ready(result) => match self.anchor.take() {
-                    Some(anchor) if anchor.is_paused() => {
-                        self.held = Held::Chain(anchor.put_back(result.into_inner()));
-                    }
-                    anchor => {
-                        self.anchor = crate::core::LazyAnchor::new(anchor);
-                        return Poll::Ready(result.into_inner());
-                    }
-                },
-                Held::Chain(mut tail) => {
-                    if tail.poll_rest(cx).is_pending() {
-                        self.awaited_by = awaited::note(self.awaited_by, || tail.handle());
-                        self.held = Held::Chain(tail);
-                        return Poll::Pending;
-                    }
-                    if self.awaited_by != 0 {
-                        awaited::forget(self.awaited_by, |handle| tail.is_of(handle));
-                        self.awaited_by = 0;
-                    }
-                    match tail.take() {
-                        Ok((result, anchor)) => {
-                            self.anchor = crate::core::LazyAnchor::new(anchor);
-                            return Poll::Ready(result);
-                        }
-                        // At rest it stays at rest while we have it.
-                        Err(tail) => self.held = Held::Chain(tail),
-                    }
-                }
+    /// Notes in the failure's path that it crossed an await of this Deferred.
+    #[cold]
+    fn crossed(&self, mut failure: Failure) -> DeferredError {
+        failure.note(Place::awaited(self.made, self.label_of()));
+        DeferredError::from(failure)
+    }
+
+    fn poll_slowly(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, Failure>> {
+        if matches!(self.held, Held::Ready(_))
+            && self.anchor.get().is_some_and(|anchor| anchor.is_paused())
+            && let Some(anchor) = self.anchor.take()
+        {
+            let result = self.take_held();
+            self.held = Held::Chain(anchor.put_back(result));
+        }
+        // A waker may panic when it is cloned; until the result is there the
+        // chain stays where it is.
+        if let Held::Chain(tail) = &mut self.held {
+            if tail.poll_rest(cx).is_pending() {
+                self.awaited_by = awaited::note(self.awaited_by, || tail.handle());
+                return Poll::Pending;
             }
+            if self.awaited_by != 0 {
+                awaited::forget(self.awaited_by, |handle| tail.is_of(handle));
+                self.awaited_by = 0;
+            }
+        }
+        Poll::Ready(self.take_held())
+    }
+
+    /// Takes the result of a Deferred that has one.
+    #[inline]
+    fn take_held(&mut self) -> Result<T, Failure> {
+        match std::mem::replace(&mut self.held, Held::Taken) {
+            Held::Ready(result) => result.into_inner(),
+            Held::Chain(tail) => match tail.take() {
+                Ok((result, anchor)) => {
+                    self.anchor = LazyAnchor::new(anchor);
+                    result
+                }
+                Err(_) => unreachable!("at rest it stays at rest while we have it"),
+            },
+            Held::Taken => panic!("a Deferred was polled again after it gave its result"),
         }
     }
 

@@ -98,7 +98,7 @@ impl<T> Deferred<T> {
     /// Whether it has its result in itself and no anchor beside it: the usual
     /// case of a fired one.
     #[inline(always)]
-    fn is_plain(&mut self) -> bool {
+    pub(super) fn is_plain(&mut self) -> bool {
         matches!(self.held, Held::Ready(_)) && self.anchor.is_none()
     }
 
