@@ -1,6 +1,105 @@
-//! Twisted's `Deferred` for Rust: a result that is not there yet, with a chain
-//! of callbacks that will get it; and a future, so that any async fn can await
-//! it.
+//! Twisted's `Deferred` for Rust: typed, owned and thread-safe, and the bridge
+//! between callback code and async fns on Tokio.
+//!
+//! A [`Deferred<T>`](Deferred) is a result that is not there yet, with the
+//! chain of callbacks and errbacks that will get it. Its other half, the
+//! [`Resolver<T>`](Resolver), fires it, from any thread, with or without a
+//! runtime. And a Deferred is a [`Future`], so that any async fn can await it.
+//!
+//! The [`guide`] begins with [Deferreds in ten minutes](guide::ten_minutes).
+//!
+//! # What it is for
+//!
+//! **Awaiting a callback API.** A C library, a thread pool, a file watcher or a
+//! driver's thread calls back; an async fn awaits it
+//! ([more](guide::wrapping)):
+//!
+//! ```
+//! use std::{io, thread};
+//! use tokio_deferred::{Deferred, DeferredError};
+//!
+//! /// It calls back on a thread of its own.
+//! fn measure(on_done: impl FnOnce(io::Result<f64>) + Send + 'static) {
+//!     thread::spawn(move || on_done(Ok(20.0)));
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), DeferredError> {
+//!     let celsius = Deferred::from_callback(|resolver| measure(|result| resolver.resolve(result)));
+//!     assert_eq!(celsius.await?, 20.0);
+//!     Ok(())
+//! }
+//! ```
+//!
+//! **Putting a future into a callback chain.** It starts at once, and goes on
+//! in a task only if it has to wait:
+//!
+//! ```
+//! use tokio_deferred::{Deferred, testing};
+//!
+//! async fn port() -> Result<u16, std::num::ParseIntError> {
+//!     "http".parse()
+//! }
+//!
+//! let d = Deferred::from_coroutine(port())
+//!     .map(|port| port + 1)
+//!     .add_errback(|_failure| Ok(8007));
+//! assert_eq!(testing::success_of(d), 8007);
+//! ```
+//!
+//! **Moving callback code to async fns, one function at a time.** An async fn
+//! gets the type of the callback-style function that it replaces, so its
+//! callers stay as they are ([more](guide::migrating)):
+//!
+//! ```
+//! use tokio_deferred::{Deferred, DeferredError, inline_callbacks, testing};
+//!
+//! fn price(item: &str) -> Deferred<u32> {
+//!     Deferred::succeed(item.len() as u32 * 100)
+//! }
+//!
+//! inline_callbacks! {
+//!     /// What was here before: `price(a).add_callback(|a| price(b).map(move |b| a + b))`.
+//!     async fn total(a: &'static str, b: &'static str) -> Result<u32, DeferredError> {
+//!         Ok(price(a).await? + price(b).await?)
+//!     }
+//! }
+//!
+//! let line = total("mug", "teapot").map(|cents| format!("{cents} cents"));
+//! assert_eq!(testing::success_of(line), "900 cents");
+//! ```
+//!
+//! # When not to use it
+//!
+//! New code in which nothing calls back needs plain async fns: they are
+//! shorter, borrow, and every Rust programmer reads them. For one value between
+//! two tasks there is [`tokio::sync::oneshot`], for a stream of values
+//! [`tokio::sync::mpsc`]. A fire runs its whole chain on the firing thread, so
+//! stages that compute for long belong behind [`Deferred::via`] or into
+//! [`threads`]. More of this in [Compared with](guide::comparison).
+//!
+//! # A map of the crate
+//!
+//! | for | there is |
+//! |---|---|
+//! | a result that will come | [`Deferred`], and [`Resolver`], which fires it |
+//! | what a callback may return | [`Outcome`]: a `Result`, a `Deferred`, or `()` |
+//! | an error in a chain | [`Failure`], [`Trapped`], [`Trace`]; [`OrFail`] for `anyhow` |
+//! | an error at `.await` | [`DeferredError`] |
+//! | async fns with the type of callback functions | [`inline_callbacks!`], [`inline_callbacks`](inline_callbacks()), [`Deferred::from_coroutine`] |
+//! | cancelling from elsewhere, by a drop, by a signal, in time | [`CancelHandle`], [`CancelOnDrop`], [`Deferred::cancel_when`], [`Deferred::add_timeout`] |
+//! | holding a chain up | [`Pause`] |
+//! | several results as one | [`join`](join()), [`gather_results`], [`DeferredList`], [`race`], [`map_with_concurrency`] |
+//! | one result for several consumers | [`SharedDeferred`] |
+//! | limits, shared with async code | [`DeferredSemaphore`], [`DeferredLock`], [`DeferredQueue`], [`DeferredFilesystemLock`] |
+//! | threads | [`threads`] |
+//! | time and loops | [`task`] |
+//! | who waits on whom, and why | [`debug`] |
+//! | tests | [`testing`] |
+//!
+//! Only timers, threads, waits for a permit and coroutines that have to wait
+//! need a Tokio runtime. They use the one given, else the current one, else
+//! that of [`set_default_runtime`].
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod bridge;
@@ -9,6 +108,7 @@ mod chain;
 mod core;
 pub mod debug;
 mod failure;
+pub mod guide;
 mod primitive;
 pub mod task;
 pub mod testing;

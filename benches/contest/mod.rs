@@ -23,11 +23,11 @@ use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Runtime};
 
 /// One way to do the work of a group.
-pub struct Contestant {
+pub(crate) struct Contestant {
     /// Who does it: `deferred`, `safe`, `oneshot`, `tokio_oneshot`, `tokio_task`.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// Whether once takes longer than a second.
-    pub slow: bool,
+    pub(crate) slow: bool,
     rounds: Box<dyn FnMut(u64) -> Duration>,
 }
 
@@ -60,23 +60,23 @@ impl Contestant {
     }
 
     /// Does the work `rounds` times and returns how long that took.
-    pub fn run(&mut self, rounds: u64) -> Duration {
+    pub(crate) fn run(&mut self, rounds: u64) -> Duration {
         (self.rounds)(rounds)
     }
 }
 
 /// Contestants that do the same work.
-pub struct Group {
+pub(crate) struct Group {
     /// What the work is called.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// How many units one round has: a time is given per unit.
-    pub units: u64,
+    pub(crate) units: u64,
     /// Who does it.
-    pub contestants: Vec<Contestant>,
+    pub(crate) contestants: Vec<Contestant>,
 }
 
 /// All the work there is.
-pub fn groups() -> Vec<Group> {
+pub(crate) fn groups() -> Vec<Group> {
     vec![
         fire::group(),
         chain10::group(),

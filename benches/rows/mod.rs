@@ -1,18 +1,18 @@
 //! What is compared with what, and the bounds.
 
 /// A contestant: its group and its name.
-pub type Side = (&'static str, &'static str);
+pub(crate) type Side = (&'static str, &'static str);
 
 /// One comparison.
-pub struct Row {
+pub(crate) struct Row {
     /// What is held to the bounds.
-    pub ours: Side,
+    pub(crate) ours: Side,
     /// What it is compared with.
-    pub theirs: Side,
+    pub(crate) theirs: Side,
     /// The ratio that it must not exceed.
-    pub must: Option<f64>,
+    pub(crate) must: Option<f64>,
     /// The ratio to reach if it can be.
-    pub aim: Option<f64>,
+    pub(crate) aim: Option<f64>,
 }
 
 const fn row(work: &'static str, against: &'static str, must: f64, aim: f64) -> Row {
@@ -39,7 +39,7 @@ const fn aim(work: &'static str, against: &'static str, aim: f64) -> Row {
 }
 
 /// All comparisons.
-pub const ROWS: &[Row] = &[
+pub(crate) const ROWS: &[Row] = &[
     must("fire", "tokio_oneshot", 0.6),
     aim("fire", "oneshot", 1.0),
     row("chain10", "tokio_oneshot", 1.5, 1.0),

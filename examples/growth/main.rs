@@ -19,13 +19,13 @@ const LEAST_TIMES: usize = 5;
 const LEAST_TIME: Duration = Duration::from_millis(50);
 
 /// The times that one work took.
-pub struct Series {
+pub(crate) struct Series {
     /// What was done.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// Sizes, and the median of the nanoseconds for each.
-    pub points: Vec<(f64, f64)>,
+    pub(crate) points: Vec<(f64, f64)>,
     /// The power of the size that fits the times best.
-    pub exponent: f64,
+    pub(crate) exponent: f64,
 }
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -13,7 +13,7 @@ const COLOURS: [RGBColor; 4] = [
 ];
 
 /// Draws all series to `file`.
-pub fn draw(file: &Path, series: &[Series]) -> Result<(), Box<dyn Error>> {
+pub(crate) fn draw(file: &Path, series: &[Series]) -> Result<(), Box<dyn Error>> {
     let points = || series.iter().flat_map(|series| &series.points);
     let largest = points().map(|(size, _)| *size).fold(1.0, f64::max);
     let fastest = points().map(|(_, time)| *time).fold(f64::MAX, f64::min);

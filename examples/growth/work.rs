@@ -6,17 +6,17 @@ use tokio::runtime::Builder;
 use tokio_deferred::{Deferred, DeferredSemaphore, gather_results};
 
 /// Something that is done in any size.
-pub struct Work {
+pub(crate) struct Work {
     /// What it is.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// The largest size.
-    pub largest: u64,
+    pub(crate) largest: u64,
     /// Does it, and returns how long it took.
-    pub run: fn(u64) -> Duration,
+    pub(crate) run: fn(u64) -> Duration,
 }
 
 /// All of it.
-pub const WORKS: [Work; 4] = [
+pub(crate) const WORKS: [Work; 4] = [
     Work {
         name: "callbacks on one Deferred",
         largest: 1_000_000,
