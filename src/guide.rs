@@ -59,35 +59,36 @@ pub mod debugging {}
 #[doc = include_str!("../docs/guide/comparison.md")]
 pub mod comparison {}
 
-/// Programs on real sockets and real clients, each with its commands and their
-/// output.
-///
-/// They are in the repository's `examples` folder; each has `--help`.
-///
-/// | program | shows |
-/// |---|---|
-/// | [`first_bridge`] | a callback API of one's own, awaited |
-/// | [`callbacks`] | rayon, a file watcher, SQLite and ctrl-c, awaited and cancelled |
-/// | [`migrate`] | one program in four stages, from callbacks to async fns |
-/// | [`multiply`] | a client with sessions, retries, a cache and limits |
-/// | [`factorial`] | an XML-RPC server and its client |
-/// | [`web`] | a web service around a thread of its own |
-/// | [`simulator`] | which way a result takes through a chain |
-///
-/// All of them wait for Deferreds in one of two ways, by `.await` and by a
-/// stage:
-///
-/// ```
-/// use tokio_deferred::{Deferred, DeferredError};
-///
-/// #[tokio::main]
-/// async fn main() -> Result<(), DeferredError> {
-///     let staged = Deferred::succeed(41).map(|n| n + 1);
-///     assert_eq!(staged.await?, 42);
-///     Ok(())
-/// }
-/// ```
 pub mod examples {
+    //! Programs on real sockets and real clients, each with its commands and their
+    //! output.
+    //!
+    //! They are in the repository's `examples` folder; each has `--help`.
+    //!
+    //! | program | shows |
+    //! |---|---|
+    //! | [`first_bridge`] | a callback API of one's own, awaited |
+    //! | [`callbacks`] | rayon, a file watcher, SQLite and ctrl-c, awaited and cancelled |
+    //! | [`migrate`] | one program in four stages, from callbacks to async fns |
+    //! | [`multiply`] | a client with sessions, retries, a cache and limits |
+    //! | [`factorial`] | an XML-RPC server and its client |
+    //! | [`web`] | a web service around a thread of its own |
+    //! | [`simulator`] | which way a result takes through a chain |
+    //!
+    //! All of them wait for Deferreds in one of two ways, by `.await` and by a
+    //! stage:
+    //!
+    //! ```
+    //! use tokio_deferred::{Deferred, DeferredError};
+    //!
+    //! #[tokio::main]
+    //! async fn main() -> Result<(), DeferredError> {
+    //!     let staged = Deferred::succeed(41).map(|n| n + 1);
+    //!     assert_eq!(staged.await?, 42);
+    //!     Ok(())
+    //! }
+    //! ```
+
     #[doc = include_str!("../docs/examples/first_bridge.md")]
     pub mod first_bridge {}
 

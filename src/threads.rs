@@ -102,6 +102,7 @@ pub fn defer_to_thread_on<R: Outcome>(
         }
         None
     });
+    let d = d.fired_by("a thread");
     let job = Job::new(f, resolver, Location::caller());
     // Tokio panics if it cannot start a thread; then it drops the job.
     match catch_unwind(AssertUnwindSafe(|| handle.spawn_blocking(|| job.run()))) {
@@ -269,7 +270,7 @@ fn call_on<R: Outcome>(
     let (resolver, d) = Deferred::new();
     let job = Job::new(f, resolver, made);
     handle.spawn(async move { job.run() });
-    d
+    d.fired_by("a task")
 }
 
 /// What `f` returns, or its panic.

@@ -345,7 +345,10 @@ fn no_timer_in_the_runtime() {
 fn runtime_gone_before_the_deadline() {
     let runtime = paused();
     let (resolver, d) = Deferred::<()>::new();
-    let d = runtime.block_on(async { d.add_timeout(SECOND) });
+    let d = {
+        let _entered = runtime.enter();
+        d.add_timeout(SECOND)
+    };
     drop(runtime);
     assert!(resolver.is_cancelled());
     assert!(testing::failure_of(d).is::<NoRuntime>());

@@ -179,23 +179,26 @@ impl<T: Send + 'static> Control for Coroutine<T> {
     }
 
     fn cancel(&self, request: CancelRequest, clear: &dyn Fn()) {
-        let status = lock(&self.status);
-        self.cancel_locked(status, request, clear);
+        let mut status = lock(&self.status);
+        if status.running || status.woken {
+            if !status.over {
+                status.kept.push(request);
+            }
+            return;
+        }
+        self.cancel_now(status, request, clear);
     }
 }
 
 impl<T: Send + 'static> Coroutine<T> {
-    fn cancel_locked(
+    /// Cancels a coroutine that no thread is running.
+    fn cancel_now(
         &self,
         mut status: MutexGuard<'_, Status<T>>,
         request: CancelRequest,
         clear: &dyn Fn(),
     ) {
         if status.over {
-            return;
-        }
-        if status.running || status.woken {
-            status.kept.push(request);
             return;
         }
         let awaited = status.awaited.now();
@@ -315,19 +318,19 @@ where
                     return Poll::Pending;
                 }
                 let kept = std::mem::take(&mut status.kept);
-                let again = std::mem::take(&mut status.woken);
                 drop(status);
-                // Applied now, although it may be woken again already.
+                // They were kept for after this poll, and this is after it,
+                // although the future may be woken again by now.
                 for request in kept {
                     let status = lock(&control.status);
-                    control.cancel_locked(status, request, &|| self.0.clear());
+                    control.cancel_now(status, request, &|| self.0.clear());
                 }
-                let mut status = lock(&control.status);
+                let status = lock(&control.status);
                 if status.over {
                     return Poll::Ready(());
                 }
-                status.woken |= again;
                 if status.woken {
+                    drop(status);
                     cx.waker().wake_by_ref();
                 }
                 Poll::Pending

@@ -98,6 +98,7 @@ macro_rules! join_tuple {
             fn join_all(self, made: &'static Location<'static>) -> Deferred<Self::Values> {
                 let children = Arc::new(Children(OnceLock::new()));
                 let (resolver, d) = Deferred::with_delegate(made, children.clone());
+                let d = d.fired_by("its children");
                 let _ = children.0.set([$(self.$n.pending_handle()),+].into_iter().flatten().collect());
                 type Partial<$($T),+> = ($(Option<$T>,)+);
                 fn all<$($T),+>(values: &mut Partial<$($T),+>) -> Option<($($T,)+)> {

@@ -14,7 +14,7 @@ static IS_SET: AtomicBool = AtomicBool::new(false);
 /// run on the threads of a C library, of rayon, of a file watcher.
 ///
 /// It is used after an explicit handle, the current runtime, and the one that
-/// was current when [`inline_callbacks`](crate::inline_callbacks) wrapped a
+/// was current when [`inline_callbacks`](crate::inline_callbacks()) wrapped a
 /// function. A later call replaces it. It does not keep the runtime alive.
 ///
 /// # Examples

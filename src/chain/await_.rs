@@ -48,7 +48,7 @@ impl<T: Send + 'static> Deferred<T> {
 
     fn poll_slowly(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, Failure>> {
         if matches!(self.held, Held::Ready(_))
-            && self.anchor.get().is_some_and(|anchor| anchor.is_paused())
+            && self.anchor.get().is_some_and(|anchor| anchor.is_held())
             && let Some(anchor) = self.anchor.take()
         {
             let result = self.take_held();
@@ -92,7 +92,7 @@ impl<T: Send + 'static> Deferred<T> {
     pub fn is_fired(&self) -> bool {
         match &self.held {
             Held::Chain(tail) => tail.is_at_rest(),
-            Held::Ready(_) => !self.anchor.get().is_some_and(|anchor| anchor.is_paused()),
+            Held::Ready(_) => !self.anchor.get().is_some_and(|anchor| anchor.is_held()),
             Held::Taken => false,
         }
     }

@@ -168,7 +168,12 @@ impl<T: Send + 'static> Deferred<T> {
     pub fn maybe<R: Outcome<Output = T>>(f: impl FnOnce() -> R) -> Self {
         let made = Location::caller();
         match catch_unwind(AssertUnwindSafe(|| f().into_deferred())) {
-            Ok(d) => d,
+            Ok(mut d) => {
+                if R::IS_VALUE {
+                    d.made = made;
+                }
+                d
+            }
             Err(payload) => Deferred::ready(Err(Failure::panicked(payload, made)), made),
         }
     }

@@ -152,7 +152,7 @@ impl<T> Deferred<T> {
             Held::Taken => Err(AlreadyTaken::new().into()),
         };
         match anchor {
-            Some(anchor) if anchor.is_paused() => Err(anchor.put_back(result)),
+            Some(anchor) if anchor.is_held() => Err(anchor.put_back(result)),
             anchor => Ok((result, anchor)),
         }
     }
@@ -284,7 +284,7 @@ impl<T> Drop for Deferred<T> {
             let result = result.into_inner();
             match self.anchor.take() {
                 // Its report, if it comes to one, comes after the unpause.
-                Some(anchor) if anchor.is_paused() => drop(anchor.put_back(result)),
+                Some(anchor) if anchor.is_held() => drop(anchor.put_back(result)),
                 anchor => give_up(result, || {
                     let label = anchor.as_ref().and_then(|a| a.as_tail().label());
                     (self.made, label)

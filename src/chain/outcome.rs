@@ -35,6 +35,10 @@ pub trait Outcome: sealed::Sealed {
     /// The type of the value.
     type Output: Send + 'static;
 
+    /// Whether the Deferred is made of it, and was none before.
+    #[doc(hidden)]
+    const IS_VALUE: bool = true;
+
     #[doc(hidden)]
     fn into_deferred(self) -> Deferred<Self::Output>;
 }
@@ -51,6 +55,7 @@ impl<U: Send + 'static> Outcome for Result<U, Failure> {
 
 impl<U: Send + 'static> Outcome for Deferred<U> {
     type Output = U;
+    const IS_VALUE: bool = false;
 
     #[inline]
     fn into_deferred(self) -> Deferred<U> {

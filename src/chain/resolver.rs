@@ -22,7 +22,8 @@ pub(crate) type Cancelling = Arc<dyn Delegate>;
 ///
 /// Dropped unfired, it fails its Deferred with
 /// [`ResolverDropped`](crate::ResolverDropped), which names the place where the
-/// pair was made.
+/// pair was made. (Where such drops nest more than 32 deep, because dropped
+/// callbacks own resolvers, the inner ones come when the outermost is over.)
 ///
 /// # Examples
 ///

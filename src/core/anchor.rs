@@ -38,8 +38,10 @@ impl Anchor {
         Site::chain(at, &self.0.block().meta)
     }
 
-    pub(crate) fn is_paused(&self) -> bool {
-        self.0.load().is_paused()
+    /// Whether a pause holds it up, or the thread that dropped the last one
+    /// has not let it go to rest yet.
+    pub(crate) fn is_held(&self) -> bool {
+        !self.0.load().is_at_rest()
     }
 
     /// Puts the result back, so that what holds the chain up holds it up.

@@ -3,6 +3,7 @@
 use super::block::{Next, Ptr};
 use super::link::{Forward, Wait};
 use super::run::run;
+use super::shallow::shallow;
 use super::slot::Slot;
 use super::state::{
     CANCEL_SIDE, CANCELLED, CANCELLING, CLOSED, FIRED, FORWARD, LOCKED, MORE, RUNNING, State,
@@ -40,9 +41,16 @@ impl CancelRequest {
 
     /// Cancels each of `targets`, in order, for the same reason.
     pub(crate) fn send_to(self, targets: impl IntoIterator<Item = Handle>) {
+        let mut targets = targets.into_iter().peekable();
+        let Some(first) = targets.next() else { return };
+        if targets.peek().is_none() {
+            // Nothing to share: the reason arrives as it is.
+            first.cancel(self);
+            return;
+        }
         let CancelRequest { reason, quiet, at } = self;
         let reason = reason.map(SharedReason::new);
-        for target in targets {
+        for target in std::iter::once(first).chain(targets) {
             target.cancel(CancelRequest {
                 reason: reason.clone().map(Into::into),
                 quiet,
@@ -132,12 +140,30 @@ pub(super) struct Hook {
     pub(super) older: Option<Box<Hook>>,
 }
 
+impl Drop for CancelSide {
+    /// Drops the functions one by one: a list of any length needs no stack.
+    fn drop(&mut self) {
+        let mut next = self.hooks.take();
+        let mut panicked = None;
+        while let Some(mut hook) = next {
+            next = hook.older.take();
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(hook))) {
+                panicked = Some(payload);
+            }
+        }
+        if let Some(payload) = panicked {
+            // To who drops this, for whom it is the chain's result.
+            std::panic::resume_unwind(payload);
+        }
+    }
+}
+
 impl CancelSide {
     /// Tells the producer, then asks the canceller.
-    fn run(self) -> Result<Option<Put>, Box<dyn std::any::Any + Send>> {
+    fn run(mut self) -> Result<Option<Put>, Box<dyn std::any::Any + Send>> {
         let mut result = Ok(None);
         let mut oldest = None;
-        let mut hook = self.hooks;
+        let mut hook = self.hooks.take();
         while let Some(mut this) = hook {
             hook = this.older.take();
             this.older = oldest;
@@ -150,10 +176,10 @@ impl CancelSide {
                 result = Err(payload);
             }
         }
-        if let Some(waker) = self.waker {
+        if let Some(waker) = self.waker.take() {
             quietly("a waker", || waker.wake());
         }
-        if let Some(Canceller::Once(canceller)) = self.canceller {
+        if let Some(Canceller::Once(canceller)) = self.canceller.take() {
             match catch_unwind(AssertUnwindSafe(canceller)) {
                 Ok(put) => result = result.map(|_| put),
                 Err(payload) => result = Err(payload),
@@ -218,10 +244,21 @@ pub(super) fn cancel(start: Ptr, request: CancelRequest) {
     let mut owned: Handle;
     let mut chain = start;
     let mut epoch = None;
+    let mut mark = Handle(chain.retain());
+    let (mut steps, mut stride) = (0_u64, 2_u64);
     loop {
         match find(chain, epoch) {
             Found::Nothing => return,
             Found::GoOn(next, only) => {
+                // Chains that wait for each other in a ring are nobody's to
+                // cancel: a stride that doubles finds the ring (Brent).
+                steps += 1;
+                if steps == stride {
+                    mark = next.clone();
+                    (steps, stride) = (0, stride * 2);
+                } else if next.is_same(&mark) {
+                    return;
+                }
                 owned = next;
                 chain = owned.0;
                 epoch = only;
@@ -233,7 +270,7 @@ pub(super) fn cancel(start: Ptr, request: CancelRequest) {
                 return;
             }
             Found::Every(delegate) => {
-                quietly("a canceller", || delegate.cancel(request));
+                shallow(move || quietly("a canceller", || delegate.cancel(request)));
                 return;
             }
             Found::Once(side, fired) => {
@@ -301,6 +338,11 @@ fn find(chain: Ptr, epoch: Option<u32>) -> Found {
                 let forward = &*slot.cast::<Forward>();
                 (forward.to, forward.epoch)
             });
+            // SAFETY: as above: the epoch changes no more either.
+            let now = block.epoch.with(|now| unsafe { *now });
+            if epoch.is_some_and(|epoch| epoch != now) {
+                return Found::Nothing;
+            }
             return Found::GoOn(
                 Handle(to.retain()),
                 (at != u32::MAX).then_some(at).or(Some(0)),

@@ -3,11 +3,11 @@
 use super::block::{Next, Ptr};
 use super::cancel::{CancelSide, Hook};
 use super::run::{hold, run};
+use super::shallow::shallow;
 use super::state::{
     CANCEL_SIDE, CANCELLED, CANCELLING, CLOSED, FIRED, LOCKED, MORE, RUNNING, State, UNSEEN, WAKER,
 };
 use crate::failure::{Failure, ResolverDropped, quietly};
-use std::cell::{Cell, RefCell};
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
@@ -209,14 +209,6 @@ pub(super) unsafe fn fire_chained<T>(target: Ptr, result: Result<T, Failure>) ->
     Some(target)
 }
 
-thread_local! {
-    static DEPTH: Cell<u32> = const { Cell::new(0) };
-    static LATER: RefCell<Vec<Ptr>> = const { RefCell::new(Vec::new()) };
-}
-
-/// How deep drops of heads may nest before they are put off.
-const DEEP: u32 = 32;
-
 impl<T> Drop for Head<T> {
     fn drop(&mut self) {
         abandon(self.chain);
@@ -224,25 +216,9 @@ impl<T> Drop for Head<T> {
 }
 
 /// Fires the chain with [`ResolverDropped`], unless it was cancelled.
-///
-/// A callback that is dropped unrun may own a resolver, whose callbacks own
-/// others: past a depth they wait for the outermost drop, so that the stack
-/// does not grow with their number.
 #[cold]
 fn abandon(chain: Ptr) {
-    let depth = DEPTH.try_with(Cell::get).unwrap_or(0);
-    if depth >= DEEP {
-        LATER.with_borrow_mut(|later| later.push(chain));
-        return;
-    }
-    let _ = DEPTH.try_with(|d| d.set(depth + 1));
-    abandon_now(chain);
-    if depth == 0 {
-        while let Ok(Some(next)) = LATER.try_with(|later| later.borrow_mut().pop()) {
-            abandon_now(next);
-        }
-    }
-    let _ = DEPTH.try_with(|d| d.set(depth));
+    shallow(move || abandon_now(chain));
 }
 
 fn abandon_now(chain: Ptr) {

@@ -176,10 +176,18 @@ unsafe fn let_go(chain: Ptr, link: *mut Record, inner: Ptr) -> Option<Ptr> {
     if chain.load().refs() == 2 {
         chain.release(2, RUNNING);
     } else {
+        if let Some(watch) = chain.block().meta.watch() {
+            watch.waits(None);
+        }
         let to = target.retain();
         chain.block().slot.with_mut(|slot| {
             // SAFETY: we are the runner, and the slot is empty (4).
             unsafe { (*slot).put(Forward { to, epoch }) };
+        });
+        chain.block().epoch.with_mut(|epoch| {
+            // SAFETY: as above. The wait before is over: what was forwarded to
+            // it goes no further.
+            unsafe { *epoch = (*epoch).saturating_add(1) };
         });
         chain.update(|s| Next::To((s.0 & !RUNNING) | FORWARD));
         chain.release(2, 0);
@@ -221,6 +229,9 @@ unsafe fn bypass(chain: Ptr, link: *mut Record) -> bool {
             .with_mut(|slot| (*slot).put(Forward { to, epoch }));
         middle.update(|s| Next::To((s.0 & !(WAITING | LOCKED)) | FORWARD));
         (*link).payload.target = target;
+        if let Some(watch) = middle.block().meta.watch() {
+            watch.waits(None);
+        }
         chain.release(1, 0);
         // The one of our link, and the one of the target's wait.
         middle.release(2, 0);

@@ -82,6 +82,7 @@ mod pinned;
 mod record;
 mod run;
 mod scope;
+mod shallow;
 mod shim;
 mod slot;
 mod stage;

@@ -99,8 +99,11 @@ pub(super) unsafe fn run(start: Ptr) {
 /// nobody to wake; or says that it has changed.
 #[inline]
 pub(super) fn hold(chain: Ptr, state: State) -> bool {
-    // The reference that we give up is not the last: the pause, or the tail,
-    // has one.
+    if state.is_sole() {
+        // An anchor whose result was taken was dropped while it was held.
+        chain.release(1, RUNNING);
+        return true;
+    }
     chain.change(state, (state.0 & !RUNNING) - REF).is_ok()
 }
 

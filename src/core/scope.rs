@@ -121,15 +121,13 @@ impl Scope {
         if !self.looked {
             self.looked = true;
             if let Some(ext) = meta.ext() {
-                let span = ext.span.with(|span| {
-                    // SAFETY: by the runner (invariant 3).
-                    unsafe { (*span).clone() }
-                });
-                if let Some(span) = span {
-                    quietly("the entering of a span", || {
-                        self.entered = Some(span.entered())
+                quietly("the entering of a span", || {
+                    let span = ext.span.with(|span| {
+                        // SAFETY: by the runner (invariant 3).
+                        unsafe { (*span).clone() }
                     });
-                }
+                    self.entered = span.map(Span::entered);
+                });
             }
         }
     }

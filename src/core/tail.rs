@@ -55,10 +55,8 @@ pub(crate) fn pair_with<T: Send + 'static>(
             Some(put)
         })),
     };
-    let side = Box::new(CancelSide {
-        canceller: Some(canceller),
-        ..CancelSide::default()
-    });
+    let mut side = Box::<CancelSide>::default();
+    side.canceller = Some(canceller);
     chain.block().slot.with_mut(|slot| {
         // SAFETY: nobody else has the chain yet.
         unsafe { (*slot).put(side) }

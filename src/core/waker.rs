@@ -2,6 +2,7 @@
 
 use super::block::{Next, Ptr};
 use super::state::{State, WAKER, WAKING};
+use crate::failure::quietly;
 use std::task::{Context, Poll, Waker};
 
 /// Whether the chain is at rest; if not, who polls is woken when it is.
@@ -21,7 +22,7 @@ pub(super) fn poll_rest(chain: Ptr, cx: &mut Context<'_>) -> Poll<()> {
         Removed::Rest => return Poll::Ready(()),
         Removed::Busy => {
             // A runner of before is still busy with the waker that was here.
-            waker.wake();
+            quietly("a waker", || waker.wake());
             return Poll::Pending;
         }
         Removed::Free(state) => state,
@@ -42,7 +43,7 @@ pub(super) fn poll_rest(chain: Ptr, cx: &mut Context<'_>) -> Poll<()> {
         return Poll::Pending;
     }
     let waker = take(chain);
-    drop(waker);
+    quietly("the drop of a waker", || drop(waker));
     Poll::Ready(())
 }
 
@@ -78,7 +79,8 @@ fn remove(chain: Ptr, state: State) -> Removed {
         }
     });
     if ours {
-        drop(take(chain));
+        let waker = take(chain);
+        quietly("the drop of a waker", || drop(waker));
         Removed::Free(State(state.0 & !WAKER))
     } else if state.is_at_rest() {
         Removed::Rest

@@ -108,6 +108,7 @@ pub(crate) fn report(
     label: Option<&'static str>,
 ) {
     if failure.is_quiet() {
+        quietly("the drop of an error", || drop(failure));
         return;
     }
     let unhandled = Unhandled {
@@ -122,10 +123,12 @@ pub(crate) fn report(
         return;
     }
     let hook = lock(&HOOK).clone();
-    quietly("the report of an unhandled failure", || match hook {
+    quietly("the report of an unhandled failure", || match &hook {
         Some(hook) => hook(&unhandled),
         None => announce(&unhandled),
     });
+    // The error is a user's value, and so is a hook that was replaced meanwhile.
+    quietly("the drop of an error", || drop((unhandled, hook)));
 }
 
 fn announce(unhandled: &Unhandled) {

@@ -115,5 +115,10 @@ impl<T: Send + 'static> Deferred<T> {
 /// Polls outside of the budget of a surrounding task.
 fn first_poll(signal: &mut Signal) -> Poll<<Signal as Future>::Output> {
     let first = tokio::task::unconstrained(signal);
-    pin!(first).poll(&mut Context::from_waker(Waker::noop()))
+    // What the signal awaits is not awaited by a coroutine that calls us. A
+    // panic is caught inside of the signal.
+    let entered = crate::chain::enter(Default::default());
+    let polled = pin!(first).poll(&mut Context::from_waker(Waker::noop()));
+    drop(entered.leave());
+    polled
 }

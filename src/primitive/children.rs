@@ -142,6 +142,7 @@ impl<T: Send + 'static, M: Mode<T>> Group<T, M> {
     ) -> (Arc<Self>, Deferred<M::Output>) {
         let group = Arc::new(Group::new(places, options, made));
         let (resolver, d) = Deferred::with_delegate(made, group.clone());
+        let d = d.fired_by("its children");
         lock(&group.state).resolver = Some(resolver);
         (group, d)
     }

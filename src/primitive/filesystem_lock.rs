@@ -168,6 +168,7 @@ impl DeferredFilesystemLock {
             parts: Mutex::new(None),
         });
         let (resolver, d) = Deferred::with_delegate(made, attempt.clone());
+        let d = d.fired_by("a filesystem lock");
         *lock(&attempt.parts) = Some(Parts {
             file,
             resolver,

@@ -97,7 +97,9 @@ impl DeferredLock {
             Ok(guard) => Deferred::ready(Ok(guard), made),
             Err(_) => {
                 let guard = mutex.clone().lock_owned();
-                self.0.lanes.wait(guard, |guard, _| Ok(guard), made)
+                self.0
+                    .lanes
+                    .wait(guard, |guard, _| Ok(guard), "a lock", made)
             }
         }
     }

@@ -157,7 +157,7 @@ impl<T: Send + 'static> DeferredQueue<T> {
             made,
         });
         let (resolver, d) = Deferred::with_delegate(made, get);
-        let d = d.with_home(home);
+        let d = d.with_home(home).fired_by("a queue");
         state.gets.insert(number, resolver);
         d
     }

@@ -3,6 +3,7 @@
 use super::waiting::Lanes;
 use crate::chain::{Deferred, Outcome};
 use crate::failure::Failure;
+use futures::FutureExt;
 use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
@@ -158,11 +159,17 @@ impl DeferredSemaphore {
         {
             return Deferred::ready(Ok(permit), made);
         }
+        if semaphore.is_closed()
+            && let Some(Err(closed)) = semaphore.clone().acquire_many_owned(n).now_or_never()
+        {
+            // That is known without a wait, and so without a runtime.
+            return Deferred::ready(Err(Failure::from_error(closed, made)), made);
+        }
         let acquired = semaphore.clone().acquire_many_owned(n);
         let convert = |acquired: Result<_, AcquireError>, made| {
             acquired.map_err(|closed| Failure::from_error(closed, made))
         };
-        self.0.lanes.wait(acquired, convert, made)
+        self.0.lanes.wait(acquired, convert, "a semaphore", made)
     }
 
     /// Takes a permit, calls `f`, and releases the permit when its outcome is

@@ -148,6 +148,7 @@ impl<T: Clone + Send + 'static> SharedDeferred<T> {
             number,
         };
         let (resolver, d) = Deferred::with_delegate(made, Arc::new(subscriber));
+        let d = d.fired_by("a shared Deferred");
         let mut state = lock(&self.shared.state);
         state.queue.insert(number, resolver);
         // The result may have come, or come back, meanwhile.

@@ -138,7 +138,7 @@ impl<T: Send + 'static> DeferredList<T> {
                 None
             });
             resolvers.insert(id, resolver);
-            children.push(child);
+            children.push(child.fired_by("a task"));
         }
         fire_each(set, Arc::default(), move |id| resolvers.remove(&id), made);
         DeferredList::of(children, made)
@@ -182,7 +182,7 @@ impl<T: Send + 'static> DeferredList<T> {
                 None
             });
             resolvers.push(resolver);
-            children.push(child);
+            children.push(child.fired_by("a task"));
         }
         let mut in_order = resolvers.into_iter();
         fire_each(tasks, abort, move |_| in_order.next(), made);

@@ -58,6 +58,7 @@ impl<T: Send + 'static> Lanes<T> {
         &self,
         future: F,
         convert: Convert<F::Output, T>,
+        what: &'static str,
         made: &'static Location<'static>,
     ) -> Deferred<T>
     where
@@ -81,6 +82,7 @@ impl<T: Send + 'static> Lanes<T> {
         );
         let control = wait.control();
         let (resolver, d) = Deferred::with_delegate(made, wait.delegate());
+        let d = d.fired_by(what);
         let (place, needs_pump) = control.lane.enter(resolver, wait.look(), made);
         control.set_place(place);
         // From here on it may be woken.

@@ -259,7 +259,7 @@ impl CooperativeTask {
         state.waiters.push(resolver);
         drop(state);
         drop(cancelled);
-        d
+        d.fired_by("a cooperative task")
     }
 
     /// Lets no further step begin until it is [resumed](CooperativeTask::resume)

@@ -153,6 +153,7 @@ impl Cooperator {
         let resolver = Mutex::new(None);
         let wait = Arc::new(Coiterate { task, resolver });
         let (resolver, d) = Deferred::with_delegate(Location::caller(), wait.clone());
+        let d = d.fired_by("a cooperative task");
         *lock(&wait.resolver) = Some(resolver);
         done.end(move |result| wait.fire(result));
         d

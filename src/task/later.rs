@@ -53,6 +53,7 @@ fn pause(after: Duration) -> Deferred<()> {
     };
     let pause = Arc::new(Pause::default());
     let (resolver, d) = Deferred::with_delegate(made, pause.clone());
+    let d = d.fired_by("a timer");
     *lock(&pause.resolver) = Some(resolver);
     let due = pause.clone();
     let timer = clock.call_later(after, move |it_is| due.fire(it_is.map_err(Into::into)));

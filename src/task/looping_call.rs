@@ -74,6 +74,7 @@ struct State {
 
 struct Run {
     number: u64,
+    clock: Clock,
     interval: Duration,
     /// From where the intervals are counted, and how many were told.
     since: Instant,
@@ -210,11 +211,10 @@ impl LoopingCall {
     /// from now. Does nothing if it does not run, or while a call is being
     /// made.
     pub fn reset(&self) {
-        let Ok(clock) = Clock::find() else { return };
-        let now = clock.now();
         let mut state = lock(&self.shared.state);
         if let Some(run) = state.run.as_mut().filter(|run| !run.calling) {
-            run.since = now;
+            // The clock that it runs by, wherever this is called.
+            run.since = run.clock.now();
             run.told = 0;
             run.at_once = false;
             run.changed.notify_one();
@@ -257,9 +257,11 @@ impl LoopingCall {
             number,
         });
         let (resolver, d) = Deferred::with_delegate(made, cancel);
+        let d = d.fired_by("a looping call");
         let changed = Arc::new(Notify::new());
         state.run = Some(Run {
             number,
+            clock: clock.clone(),
             interval,
             since: now,
             told: 0,

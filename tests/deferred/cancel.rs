@@ -225,3 +225,59 @@ fn an_errback_may_answer_a_cancel_with_more_work_which_the_next_cancel_reaches()
     assert!(cleanup.is_cancelled());
     assert!(testing::failure_of(d).is_cancelled());
 }
+
+#[test]
+fn the_handle_of_a_gone_middle_does_nothing_after_its_wait_when_the_outer_goes_too() {
+    // middle -> outer -> outermost, each let go in turn.
+    let (first, outermost) = Deferred::<i32>::new();
+    let (second, outer) = Deferred::<i32>::new();
+    let (third, middle) = Deferred::<i32>::new();
+    let (inner, awaited) = Deferred::<i32>::new();
+    let (last, next) = Deferred::<i32>::new();
+    let handle = middle.cancel_handle();
+    let keep = outer.cancel_handle();
+    let middle = middle.add_callback(move |_| awaited);
+    let outer = outer
+        .add_callback(move |_| middle)
+        .add_callback(move |_| next);
+    let d = outermost.add_callback(move |_| outer);
+    first.callback(0);
+    second.callback(0);
+    third.callback(0);
+    inner.callback(0);
+    handle.cancel();
+    assert!(!last.is_cancelled(), "its wait is over");
+    keep.cancel();
+    assert!(last.is_cancelled());
+    assert!(testing::failure_of(d).is_cancelled());
+}
+
+#[test]
+fn a_cancel_through_many_coroutines_does_not_use_stack() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let small = std::thread::Builder::new().stack_size(1024 * 1024);
+    let outcome = small.spawn(move || {
+        let _entered = runtime.enter();
+        let (resolver, mut d) = Deferred::<()>::new();
+        for _ in 0..if cfg!(miri) { 100 } else { 20_000 } {
+            d = Deferred::from_coroutine(d);
+        }
+        d.cancel();
+        assert!(resolver.is_cancelled());
+        runtime.block_on(d).unwrap_err().is_cancelled()
+    });
+    assert!(outcome.unwrap().join().unwrap());
+}
+
+#[test]
+fn a_cancel_of_a_ring_ends() {
+    let own = Later::<Deferred<()>>::new();
+    let mine = own.clone();
+    let (resolver, d) = Deferred::<()>::new();
+    let handle = d.cancel_handle();
+    own.put(d.add_callback(move |()| mine.take()));
+    resolver.callback(());
+    handle.cancel();
+}

@@ -104,3 +104,32 @@ fn a_pause_outlives_everything() {
     let reports = testing::capture_unhandled(|| drop(pause));
     assert!(reports[0].failure().is_resolver_dropped());
 }
+
+/// The last unpause is not through with the chain when its owner finds it no
+/// longer paused.
+#[test]
+fn unpause_while_a_ready_one_is_given_a_stage_that_waits() {
+    for _ in 0..if cfg!(debug_assertions) {
+        2_000
+    } else {
+        20_000
+    } {
+        let d = Deferred::succeed(1);
+        let pause = d.pause();
+        let unpausing = std::thread::spawn(move || drop(pause));
+        let (resolver, inner) = Deferred::<i32>::new();
+        let d = d.add_callback(move |_| inner).map(|n| n + 1);
+        resolver.callback(2);
+        unpausing.join().unwrap();
+        assert_eq!(testing::success_of(d), 3);
+    }
+}
+
+#[test]
+fn a_pause_of_a_taken_one_outlives_it() {
+    let mut d = Deferred::succeed(1);
+    assert_eq!(futures::executor::block_on(&mut d).unwrap(), 1);
+    let pause = d.pause();
+    drop(d);
+    drop(pause);
+}
