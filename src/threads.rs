@@ -72,7 +72,10 @@ pub struct CannotBlock;
 pub fn defer_to_thread<R: Outcome>(f: impl FnOnce() -> R + Send + 'static) -> Deferred<R::Output> {
     match find_runtime(None) {
         Ok(runtime) => defer_to_thread_on(&runtime, f),
-        Err(none) => Deferred::ready(Err(none.into()), Location::caller()),
+        Err(none) => {
+            let made = Location::caller();
+            Deferred::ready(Err(Failure::from_error(none, made)), made)
+        }
     }
 }
 
@@ -313,7 +316,10 @@ impl<F, T: Send + 'static> Drop for Job<F, T> {
     fn drop(&mut self) {
         if let Some((f, resolver)) = self.parts.take() {
             quietly("the drop of a call that was not made", || drop(f));
-            resolver.fire(Err(Failure::from_error(NoRuntime::new(), self.made)));
+            // A cancel may have taken it from the queue, and answers itself.
+            if !resolver.is_cancelled() {
+                resolver.fire(Err(Failure::from_error(NoRuntime::new(), self.made)));
+            }
         }
     }
 }

@@ -57,7 +57,10 @@ fn signal_that_waits_without_a_runtime() {
 fn signal_whose_runtime_is_gone() {
     let runtime = paused();
     let (_resolver, d) = Deferred::<()>::new();
-    let d = runtime.block_on(async { d.cancel_when(std::future::pending()) });
+    let d = {
+        let _entered = runtime.enter();
+        d.cancel_when(std::future::pending())
+    };
     drop(runtime);
     assert!(testing::failure_of(d).is::<NoRuntime>());
 }

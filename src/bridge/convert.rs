@@ -52,9 +52,13 @@ impl<T: Send + 'static> From<JoinHandle<T>> for Deferred<T> {
             None
         });
         let _ = direct::run(task, move |joined| {
-            resolver.fire(joined.map_err(|error| task_failure(error, made)));
+            match joined {
+                // The canceller that aborted the task knows the reason.
+                Err(error) if error.is_cancelled() && resolver.is_cancelled() => drop(resolver),
+                joined => resolver.fire(joined.map_err(|error| task_failure(error, made))),
+            }
         });
-        d
+        d.fired_by("a task")
     }
 }
 
@@ -121,6 +125,6 @@ impl<T: Send + 'static> From<oneshot::Receiver<T>> for Deferred<T> {
         });
         // Nobody but this function has the Deferred, so no cancel came yet.
         let _ = receiving.poll.set(waker);
-        d
+        d.fired_by("a channel")
     }
 }

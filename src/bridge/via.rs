@@ -51,6 +51,6 @@ impl<T: Send + 'static> Deferred<T> {
         self.end(move |result| {
             handle.spawn(go_on(resolver, result));
         });
-        d
+        d.fired_by("a task")
     }
 }

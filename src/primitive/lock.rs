@@ -2,6 +2,7 @@
 
 use super::waiting::Lanes;
 use crate::chain::{Deferred, Outcome};
+use crate::failure::lock;
 use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
@@ -37,6 +38,9 @@ pub struct DeferredLock(Arc<Inner>);
 struct Inner {
     mutex: Arc<Mutex<()>>,
     lanes: Lanes<OwnedMutexGuard<()>>,
+    /// Held by who looks whether the mutex is locked, which is by locking it:
+    /// an `acquire` is not to take that for a holder.
+    probe: std::sync::Mutex<()>,
 }
 
 impl DeferredLock {
@@ -50,6 +54,7 @@ impl DeferredLock {
         DeferredLock(Arc::new(Inner {
             mutex,
             lanes: Lanes::new(),
+            probe: std::sync::Mutex::default(),
         }))
     }
 
@@ -60,6 +65,7 @@ impl DeferredLock {
 
     /// Returns whether somebody holds the lock now.
     pub fn is_locked(&self) -> bool {
+        let _probe = lock(&self.0.probe);
         self.0.mutex.try_lock().is_err()
     }
 
@@ -93,7 +99,11 @@ impl DeferredLock {
     pub fn acquire(&self) -> Deferred<OwnedMutexGuard<()>> {
         let made = Location::caller();
         let mutex = &self.0.mutex;
-        match mutex.clone().try_lock_owned() {
+        let tried = {
+            let _probe = lock(&self.0.probe);
+            mutex.clone().try_lock_owned()
+        };
+        match tried {
             Ok(guard) => Deferred::ready(Ok(guard), made),
             Err(_) => {
                 let guard = mutex.clone().lock_owned();

@@ -8,6 +8,7 @@ use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
+use tokio::task::coop::unconstrained;
 
 /// A limited number of permits: Twisted's `DeferredSemaphore`, over Tokio's
 /// [`Semaphore`].
@@ -159,10 +160,11 @@ impl DeferredSemaphore {
         {
             return Deferred::ready(Ok(permit), made);
         }
+        // What is known at once needs no runtime.
         if semaphore.is_closed()
-            && let Some(Err(closed)) = semaphore.clone().acquire_many_owned(n).now_or_never()
+            && let Some(Err(closed)) =
+                unconstrained(semaphore.clone().acquire_many_owned(n)).now_or_never()
         {
-            // That is known without a wait, and so without a runtime.
             return Deferred::ready(Err(Failure::from_error(closed, made)), made);
         }
         let acquired = semaphore.clone().acquire_many_owned(n);

@@ -252,6 +252,13 @@ impl<T: Send + 'static> Delegate for Subscriber<T> {
         };
         resolver.fire(Err(request.into_failure()));
     }
+
+    fn unseen(&self) {
+        let resolver = lock(&self.shared.state).queue.remove(&self.number);
+        if let Some(resolver) = resolver {
+            resolver.fire(Err(unseen(self.shared.made)));
+        }
+    }
 }
 
 impl<T> Drop for Shared<T> {

@@ -76,10 +76,14 @@ fn fire_each<T: Send + 'static>(
         let (next, ended) = ended?;
         let (id, result) = match ended {
             Ok((id, value)) => (id, Ok(value)),
-            Err(error) => (error.id(), Err(task_failure(error, made))),
+            Err(error) => (error.id(), Err(error)),
         };
         if let Some(resolver) = whose(id) {
-            resolver.fire(result);
+            match result {
+                // The canceller that aborted the task knows the reason.
+                Err(error) if error.is_cancelled() && resolver.is_cancelled() => drop(resolver),
+                result => resolver.fire(result.map_err(|error| task_failure(error, made))),
+            }
         }
         Some(next)
     });

@@ -2,7 +2,7 @@
 
 use super::cooperator::Cooperator;
 use crate::chain::{Deferred, Resolver};
-use crate::failure::{Failure, lock, quietly, report};
+use crate::failure::{Failure, NoRuntime, lock, quietly, report};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::{Arc, Mutex};
@@ -166,8 +166,13 @@ impl Task {
         }
     }
 
-    pub(super) fn fail(&self, failure: Failure) {
+    fn fail(&self, failure: Failure) {
         let _ = self.finish(TaskFinished::Failed, Err(failure));
+    }
+
+    /// Fails the task for want of a runtime.
+    pub(super) fn fail_with(&self, none: NoRuntime) {
+        self.fail(Failure::from_error(none, self.made));
     }
 
     /// Ends the task with what `how` says as the failure.
@@ -194,7 +199,12 @@ impl Task {
         drop(state);
         quietly("the drop of an iterator", || drop(steps));
         for waiter in waiters {
-            waiter.fire(result.clone());
+            let seen = waiter.is_observed();
+            waiter.fire(if seen {
+                result.clone()
+            } else {
+                Err(Failure::unseen(self.made))
+            });
         }
         Ok(())
     }
@@ -249,16 +259,17 @@ impl CooperativeTask {
             drop(state);
             return Deferred::ready(result, made);
         }
-        let mut cancelled = Vec::new();
+        let mut gone = Vec::new();
         if state.waiters.len() == state.waiters.capacity() {
             let all = std::mem::take(&mut state.waiters);
-            let (gone, live) = all.into_iter().partition(Resolver::is_cancelled);
-            (cancelled, state.waiters) = (gone, live);
+            (state.waiters, gone) = all.into_iter().partition(Resolver::is_observed);
         }
         let (resolver, d) = Deferred::new();
         state.waiters.push(resolver);
         drop(state);
-        drop(cancelled);
+        for waiter in gone {
+            waiter.fire(Err(Failure::unseen(self.task.made)));
+        }
         d.fired_by("a cooperative task")
     }
 

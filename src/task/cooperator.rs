@@ -123,7 +123,7 @@ impl Cooperator {
         let task = Task::new(steps, self.clone(), handle, Location::caller());
         match runtime {
             Ok(_) => task.enqueue(),
-            Err(none) => task.fail(none.into()),
+            Err(none) => task.fail_with(none),
         }
         CooperativeTask { task }
     }
@@ -259,7 +259,7 @@ impl Drop for Worker {
     fn drop(&mut self) {
         while self.at_work {
             match self.cooperator.next() {
-                Some(task) => task.fail(NoRuntime::new().into()),
+                Some(task) => task.fail_with(NoRuntime::new()),
                 None => self.at_work = false,
             }
         }

@@ -49,14 +49,16 @@ fn pause(after: Duration) -> Deferred<()> {
     let made = Location::caller();
     let clock = match Clock::find() {
         Ok(clock) => clock,
-        Err(none) => return Deferred::ready(Err(none.into()), made),
+        Err(none) => return Deferred::ready(Err(Failure::from_error(none, made)), made),
     };
     let pause = Arc::new(Pause::default());
     let (resolver, d) = Deferred::with_delegate(made, pause.clone());
     let d = d.fired_by("a timer");
     *lock(&pause.resolver) = Some(resolver);
     let due = pause.clone();
-    let timer = clock.call_later(after, move |it_is| due.fire(it_is.map_err(Into::into)));
+    let timer = clock.call_later(after, move |it_is| {
+        due.fire(it_is.map_err(|none| Failure::from_error(none, made)));
+    });
     // Nobody else has the Deferred yet, so no cancel came before this.
     let _ = pause.timer.set(timer);
     d

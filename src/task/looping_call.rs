@@ -213,7 +213,6 @@ impl LoopingCall {
     pub fn reset(&self) {
         let mut state = lock(&self.shared.state);
         if let Some(run) = state.run.as_mut().filter(|run| !run.calling) {
-            // The clock that it runs by, wherever this is called.
             run.since = run.clock.now();
             run.told = 0;
             run.at_once = false;
@@ -241,14 +240,14 @@ impl LoopingCall {
         let made = Location::caller();
         let clock = match Clock::find() {
             Ok(clock) => clock,
-            Err(none) => return Deferred::ready(Err(none.into()), made),
+            Err(none) => return Deferred::ready(Err(Failure::from_error(none, made)), made),
         };
         let now = clock.now();
         let shared = &self.shared;
         let mut state = lock(&shared.state);
         if state.run.is_some() {
             drop(state);
-            return Deferred::ready(Err(AlreadyRunning.into()), made);
+            return Deferred::ready(Err(Failure::from_error(AlreadyRunning, made)), made);
         }
         state.runs += 1;
         let number = state.runs;
