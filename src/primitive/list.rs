@@ -53,7 +53,8 @@ impl<T: Send + 'static> Mode<T> for Results {
 ///   reported.
 ///
 /// Time and memory a child do not depend on how many there are; a child that
-/// has its result takes no memory but its place.
+/// has its result takes no memory but its place. Lists in lists take stack for
+/// each level, which the links of a chain do not.
 ///
 /// # Examples
 ///

@@ -54,7 +54,7 @@ async fn the_first_poll_is_outside_the_callers_budget() {
     let semaphore = Arc::new(tokio::sync::Semaphore::new(10_000));
     for _ in 0..1000 {
         let permit = semaphore.clone().acquire_owned();
-        let d = Deferred::from_coroutine(async move { permit.await });
+        let d = Deferred::from_coroutine(permit);
         drop(testing::success_of(d));
     }
 }

@@ -35,6 +35,7 @@ async fn to_box() -> Result<i32, Box<dyn Error + Send + Sync>> {
 async fn to_enum() -> Result<i32, AppError> {
     Ok(parse().await?)
 }
+#[expect(clippy::needless_question_mark, reason = "it is what is tested")]
 async fn to_deferred_error() -> Result<i32, DeferredError> {
     Ok(parse().await?)
 }

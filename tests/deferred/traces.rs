@@ -37,7 +37,7 @@ fn debug_says_where_it_was_raised_which_callback_and_where_the_deferred_was_made
 #[test]
 fn each_await_is_in_the_path() {
     async fn one() -> Result<i32, DeferredError> {
-        Ok(Deferred::<i32>::fail("out").await?)
+        Deferred::<i32>::fail("out").await
     }
     async fn two() -> Result<i32, Failure> {
         Ok(Deferred::from_coroutine(one()).await?)
