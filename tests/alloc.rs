@@ -137,3 +137,41 @@ fn fail_then_recover() {
     resolver.callback(1);
     assert_eq!(value_of(deferred), Some(4));
 }
+
+#[test]
+fn subscribers_that_are_dropped_leave_nothing_behind() {
+    let (_resolver, d) = Deferred::<u64>::new();
+    let shared = d.share();
+    drop(shared.subscribe());
+    let (count, ()) = count(|| (0..10_000).for_each(|_| drop(shared.subscribe())));
+    assert!(count.live < 10_000, "{count:?}");
+}
+
+/// The timers are taken out where they are: no task, no timer, no memory.
+#[test]
+fn timeouts_that_do_not_expire_leave_nothing_behind() {
+    let runtime = Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    let _entered = runtime.enter();
+    let timed = |n: u64| {
+        let (resolver, d) = Deferred::new();
+        let d = d.add_timeout(std::time::Duration::from_secs(3600));
+        resolver.callback(n);
+        assert_eq!(value_of(d), Some(n));
+    };
+    (0..100).for_each(timed);
+    let turns = if cfg!(debug_assertions) {
+        20_000
+    } else {
+        1_000_000
+    };
+    let (count, ()) = count(|| (0..turns).for_each(timed));
+    println!(
+        "{turns} timeouts that did not expire left {} bytes",
+        count.live
+    );
+    assert!(count.live < 10_000, "{count:?}");
+}

@@ -123,3 +123,21 @@ fn hundred_thousand_operations_on_several_threads_leave_it_free() {
     drop(guard.expect("the lock was lost").unwrap());
     assert!(!lock.is_locked());
 }
+
+#[test]
+fn looking_at_a_free_lock_from_another_thread_does_not_take_it() {
+    let lock = DeferredLock::new();
+    let (looking, over) = (lock.clone(), Arc::new(AtomicUsize::new(0)));
+    let stop = over.clone();
+    let looker = std::thread::spawn(move || {
+        while stop.load(Ordering::Relaxed) == 0 {
+            looking.is_locked();
+        }
+    });
+    // Without a runtime, so that a look that took it would be seen.
+    for _ in 0..50_000 {
+        drop(testing::success_of(lock.acquire()));
+    }
+    over.store(1, Ordering::Relaxed);
+    looker.join().unwrap();
+}

@@ -578,3 +578,10 @@ mod random {
         assert_eq!(used.0.load(Ordering::SeqCst), 0);
     }
 }
+
+#[test]
+fn closed_then_acquire_without_a_runtime_says_closed() {
+    let semaphore = DeferredSemaphore::new(1);
+    semaphore.as_tokio().close();
+    assert!(testing::failure_of(semaphore.acquire()).is::<AcquireError>());
+}

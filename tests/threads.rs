@@ -259,3 +259,17 @@ fn blocking_call_to_a_runtime_that_is_gone() {
     let refused = threads::blocking_call_from_thread(&gone(), || Ok(1));
     assert!(refused.unwrap_err().is::<NoRuntime>());
 }
+
+/// The pool drops an aborted job while the canceller still runs.
+#[test]
+fn cancel_while_the_pool_takes_the_job_is_a_cancel() {
+    let runtime = one_thread();
+    let _entered = runtime.enter();
+    for _ in 0..10_000 {
+        let d = threads::defer_to_thread(|| Ok(()));
+        d.cancel();
+        if let Err(error) = futures::executor::block_on(d) {
+            assert!(error.is_cancelled(), "{error:?}");
+        }
+    }
+}

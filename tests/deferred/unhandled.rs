@@ -168,3 +168,26 @@ fn reports_go_to_tracing_and_then_to_the_hook() {
         seen.contains(&"expected panic".to_owned()) && seen.contains(&"for the hook".to_owned())
     );
 }
+
+/// With no subscriber the report is on stderr: seen from outside, as the
+/// process's stderr is.
+#[test]
+fn reports_go_to_stderr_where_nobody_subscribed() {
+    const CHILD: &str = "REPORT_ON_STDERR";
+    if std::env::var_os(CHILD).is_some() {
+        drop(Deferred::<()>::fail("for stderr").label("the lost one"));
+        return;
+    }
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "--nocapture"])
+        .arg("unhandled::reports_go_to_stderr_where_nobody_subscribed")
+        .env(CHILD, "1")
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{text}");
+    for part in ["for stderr", "the lost one", "unhandled.rs", "raised at"] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    assert_eq!(text.matches("for stderr").count(), 1, "reported once");
+}
