@@ -530,6 +530,35 @@ mod tests {
         });
     }
 
+    /// The last unpause leaves the chain running for a moment, in which its
+    /// owner must not take it for one at rest.
+    #[test]
+    fn unpause_of_a_ready_one_while_a_stage_of_it_waits() {
+        bounded(3, || {
+            let d = Deferred::succeed(value(1));
+            let pause = d.pause();
+            let unpausing = thread::spawn(move || drop(pause));
+            let (inner, returned) = Deferred::<Value>::new();
+            let d = d
+                .add_callback(move |_| returned)
+                .map(|v: Value| Value(v.0 + 1, v.1));
+            inner.callback(value(2));
+            unpausing.join().unwrap();
+            assert_eq!(outcome(d), 3);
+        });
+    }
+
+    #[test]
+    fn unpause_while_a_ready_one_is_dropped() {
+        model(|| {
+            let d = Deferred::succeed(value(1));
+            let pause = d.pause();
+            let unpausing = thread::spawn(move || drop(pause));
+            drop(d);
+            unpausing.join().unwrap();
+        });
+    }
+
     #[test]
     fn a_chained_target_is_cancelled_while_its_source_fires() {
         model(|| {

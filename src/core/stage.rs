@@ -129,6 +129,21 @@ unsafe fn run_stage<S: Stage>(record: *mut Record, chain: Ptr) -> Flow {
             });
             Flow::Next
         }
+        Step::Wait(tail) if tail.is_tail_of(chain) => {
+            // It would wait for itself for ever, and nobody would hear of it.
+            let error = "a callback returned the Deferred that it is on";
+            let failure = noted(
+                Failure::from_box(error.into(), at),
+                Site::chain(at, &block.meta),
+                S::name(),
+            );
+            block.slot.with_mut(|slot| {
+                // SAFETY: as above.
+                unsafe { (*slot).put::<Result<S::Out, Failure>>(Err(failure)) }
+            });
+            drop(tail);
+            Flow::Next
+        }
         Step::Wait(tail) => Flow::Wait(tail.into_ptr()),
     }
 }

@@ -195,6 +195,10 @@ impl<T> Tail<T> {
         Handle(self.chain.retain())
     }
 
+    pub(super) fn is_tail_of(&self, chain: Ptr) -> bool {
+        self.chain == chain
+    }
+
     pub(crate) fn is_of(&self, handle: &Handle) -> bool {
         handle.0 == self.chain
     }

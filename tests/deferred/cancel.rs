@@ -270,14 +270,3 @@ fn a_cancel_through_many_coroutines_does_not_use_stack() {
     });
     assert!(outcome.unwrap().join().unwrap());
 }
-
-#[test]
-fn a_cancel_of_a_ring_ends() {
-    let own = Later::<Deferred<()>>::new();
-    let mine = own.clone();
-    let (resolver, d) = Deferred::<()>::new();
-    let handle = d.cancel_handle();
-    own.put(d.add_callback(move |()| mine.take()));
-    resolver.callback(());
-    handle.cancel();
-}

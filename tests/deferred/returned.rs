@@ -270,3 +270,22 @@ fn resolvers_owned_by_callbacks_of_dropped_chains_do_not_use_stack() {
         .unwrap();
     assert_eq!(reports.len(), links, "each chain's failure is reported");
 }
+
+#[test]
+fn a_callback_that_returns_its_own_deferred_fails_the_stages_behind_it() {
+    let own = Later::<Deferred<()>>::new();
+    let mine = own.clone();
+    let log = Log::default();
+    let there = log.clone();
+    let (resolver, d) = Deferred::<()>::new();
+    own.put(
+        d.add_callback(move |()| mine.take())
+            .inspect_failure(move |failure| there.add(failure.to_string())),
+    );
+    let reports = testing::capture_unhandled(|| resolver.callback(()));
+    assert_eq!(
+        log.all(),
+        ["a callback returned the Deferred that it is on"]
+    );
+    assert_eq!(reports.len(), 1);
+}
