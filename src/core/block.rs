@@ -1,12 +1,13 @@
 //! The block: what the halves and handles of one chain share.
 
 use super::arena::{Inline, Reader, Writer};
+use super::cancel::CancelSide;
 use super::link::Forward;
 use super::meta::Meta;
 use super::record::Record;
 use super::shim::{AtomicPtr, AtomicU64, Ordering, Spin, UnsafeCell};
 use super::slot::Slot;
-use super::state::{FORWARD, LOCKED, REF, State, WAKER};
+use super::state::{CANCEL_SIDE, FORWARD, LOCKED, REF, State, WAKER};
 use crate::failure::{Failure, quietly};
 use std::mem::MaybeUninit;
 use std::panic::Location;
@@ -188,6 +189,14 @@ impl Ptr {
                 let old = forward.to.block().state.fetch_sub(REF, Ordering::AcqRel);
                 next = State(old).is_sole().then_some(forward.to);
             }
+            if state.has(CANCEL_SIDE) {
+                // Never fired: its value was refused, as nobody could see it.
+                let side = this.block().slot.with_mut(|slot| {
+                    // SAFETY: invariant 4, and we are the last.
+                    unsafe { (*slot).take::<Box<CancelSide>>() }
+                });
+                quietly("the drop of a canceller", || drop(side));
+            }
             if state.has(WAKER) {
                 let waker = this.block().waker.with_mut(|waker| {
                     // SAFETY: invariant 10, and we are the last.
@@ -209,7 +218,7 @@ impl Ptr {
     pub(super) unsafe fn free(self) {
         // ORDERING: the last reference is ours: nobody else changes it.
         let state = State(self.block().state.load(Ordering::Relaxed));
-        if state.has(FORWARD | WAKER) {
+        if state.has(FORWARD | WAKER | CANCEL_SIDE) {
             // SAFETY: the caller says so.
             unsafe { self.free_slowly() }
         } else {

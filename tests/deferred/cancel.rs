@@ -270,3 +270,17 @@ fn a_cancel_through_many_coroutines_does_not_use_stack() {
     });
     assert!(outcome.unwrap().join().unwrap());
 }
+
+#[test]
+fn a_refused_value_drops_the_canceller() {
+    let log = Log::default();
+    let there = log.clone();
+    let guard = crate::support::OnDrop(move || there.add("dropped"));
+    let (resolver, d) = Deferred::with_canceller(move || {
+        let _guard = &guard;
+        None
+    });
+    drop(d);
+    assert_eq!(resolver.try_callback(1), Err(1));
+    assert_eq!(log.all(), ["dropped"]);
+}
