@@ -37,6 +37,19 @@ use tokio::task::AbortHandle;
 
 /// The thread runs a runtime's tasks, so waiting in it would stop them, the
 /// one that is waited for among them.
+///
+/// # Examples
+///
+/// ```
+/// use tokio::runtime::Handle;
+/// use tokio_deferred::threads::{self, CannotBlock};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// // This thread runs the runtime's tasks.
+/// let refused = threads::blocking_call_from_thread(&Handle::current(), || Ok(1));
+/// assert!(refused.unwrap_err().is::<CannotBlock>());
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("cannot block a thread that runs the tasks of a Tokio runtime; await the Deferred instead")]
 #[non_exhaustive]
@@ -173,7 +186,7 @@ where
     let fns: Vec<F> = fns.into_iter().collect();
     call_in_thread(move || {
         for f in fns {
-            match call(f, made).try_result() {
+            match Deferred::came_of(f, made).try_result() {
                 Ok(Ok(value)) => drop(value),
                 Ok(Err(failure)) => return Err(failure),
                 Err(pending) => pending.log_errors(),
@@ -276,17 +289,6 @@ fn call_on<R: Outcome>(
     d.fired_by("a task")
 }
 
-/// What `f` returns, or its panic.
-fn call<R: Outcome>(
-    f: impl FnOnce() -> R,
-    made: &'static Location<'static>,
-) -> Deferred<R::Output> {
-    match catch_unwind(AssertUnwindSafe(|| f().into_deferred())) {
-        Ok(d) => d,
-        Err(payload) => Deferred::ready(Err(Failure::panicked(payload, made)), made),
-    }
-}
-
 /// A call on its way to a thread (invariant 1).
 struct Job<F, T: Send + 'static> {
     parts: Option<(F, Resolver<T>)>,
@@ -300,7 +302,7 @@ where
 {
     fn run(mut self) {
         if let Some((f, resolver)) = self.parts.take() {
-            call(f, self.made).chain_deferred(resolver);
+            Deferred::came_of(f, self.made).chain_deferred(resolver);
         }
     }
 }

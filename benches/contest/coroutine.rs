@@ -1,10 +1,9 @@
-//! A coroutine that awaits ten, one after the other; all fired before it
-//! starts, or each fired only once the coroutine waits for it.
+//! A coroutine that awaits ten, one after the other: each fired before it is
+//! awaited, or only once the coroutine waits for it.
 
-use super::flatten10::ten_of;
+use super::flatten10::{sent, ten_of, tokio_sent};
 use super::{Contestant, Group};
 use futures::poll;
-use std::array;
 use std::future::Future;
 use std::pin::pin;
 use tokio::sync::oneshot as tokio_oneshot;
@@ -17,31 +16,18 @@ pub(super) fn fired() -> Group {
         units: 1,
         contestants: vec![
             Contestant::awaited("deferred", 10, async |n| {
-                let fired: [_; 10] = array::from_fn(|_| Some(Deferred::succeed(n)));
-                Deferred::from_coroutine(sum::<_, DeferredError>(fired))
+                Deferred::from_coroutine(sum_made::<_, DeferredError>(n, Deferred::succeed))
                     .await
                     .expect("fired")
             }),
             Contestant::awaited("oneshot", 10, async |n| {
-                let (senders, receivers) = ten_of(oneshot::async_channel);
-                for sender in senders {
-                    sender.send(n).expect("the receiver is there");
-                }
-                sum(receivers).await.expect("sent")
+                sum_made(n, sent).await.expect("sent")
             }),
             Contestant::awaited("tokio_oneshot", 10, async |n| {
-                let (senders, receivers) = ten_of(tokio_oneshot::channel);
-                for sender in senders {
-                    sender.send(n).expect("the receiver is there");
-                }
-                sum(receivers).await.expect("sent")
+                sum_made(n, tokio_sent).await.expect("sent")
             }),
             Contestant::awaited("tokio_task", 10, async |n| {
-                let (senders, receivers) = ten_of(tokio_oneshot::channel);
-                for sender in senders {
-                    sender.send(n).expect("the receiver is there");
-                }
-                let task = tokio::spawn(sum(receivers));
+                let task = tokio::spawn(sum_made(n, tokio_sent));
                 task.await.expect("no panic").expect("sent")
             }),
         ],
@@ -92,6 +78,18 @@ pub(super) fn pending() -> Group {
             }),
         ],
     }
+}
+
+/// Awaits ten that are made on the way, fired.
+async fn sum_made<F, E>(n: u64, make: fn(u64) -> F) -> Result<u64, E>
+where
+    F: Future<Output = Result<u64, E>>,
+{
+    let mut sum = 0;
+    for _ in 0..10 {
+        sum += make(n).await?;
+    }
+    Ok(sum)
 }
 
 async fn sum<F, E>(sources: [Option<F>; 10]) -> Result<u64, E>

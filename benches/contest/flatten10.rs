@@ -1,5 +1,6 @@
-//! Ten callbacks that each return another one of the kind, already fired or
-//! fired one after the other, so that each is pending when it is returned.
+//! Ten callbacks that each return another one of the kind: on a fired one, fired
+//! ones; on a pending one, those that are fired one after the other, so that
+//! each is pending when it is returned.
 
 use super::lazy::{ten, then};
 use super::safe::Safe;
@@ -17,43 +18,33 @@ pub(super) fn fired() -> Group {
         units: 1,
         contestants: vec![
             Contestant::awaited("deferred", 11, async |n| {
-                let (resolver, deferred) = Deferred::new();
-                let chain = ten!(deferred, |source: Deferred<u64>| source
-                    .add_callback(move |value| Deferred::succeed(value + n)));
-                resolver.callback(n);
-                chain.await.expect("fired")
+                ten!(Deferred::succeed(n), |source: Deferred<u64>| source
+                    .add_callback(move |value| Deferred::succeed(value + n)))
+                .await
+                .expect("fired")
             }),
             Contestant::awaited("safe", 11, async |n| {
-                let (resolver, deferred) = Safe::new();
-                let chain = ten!(deferred, |source: Safe<u64>| source
-                    .and_then(move |value| Safe::succeed(value + n)));
-                resolver.resolve(Ok(n));
-                chain.await.expect("fired")
+                ten!(Safe::succeed(n), |source: Safe<u64>| source
+                    .and_then(move |value| Safe::succeed(value + n)))
+                .await
+                .expect("fired")
             }),
             Contestant::awaited("oneshot", 11, async |n| {
-                let (sender, receiver) = oneshot::async_channel();
-                let chain = ten!(receiver, |source| then(source, move |value| {
-                    let (sender, receiver) = oneshot::async_channel();
-                    sender.send(value + n).expect("the receiver is there");
-                    receiver
-                }));
-                sender.send(n).expect("the receiver is there");
-                chain.await.expect("sent")
+                ten!(sent(n), |source| then(source, move |value| sent(value + n)))
+                    .await
+                    .expect("sent")
             }),
             Contestant::awaited("tokio_oneshot", 11, async |n| {
-                let (sender, receiver) = tokio_oneshot::channel();
-                let chain = ten!(receiver, |source| then(source, move |value| sent(
-                    value + n
-                )));
-                sender.send(n).expect("the receiver is there");
-                chain.await.expect("sent")
+                ten!(tokio_sent(n), |source| then(source, move |value| {
+                    tokio_sent(value + n)
+                }))
+                .await
+                .expect("sent")
             }),
             Contestant::awaited("tokio_task", 11, async |n| {
-                let (sender, receiver) = tokio_oneshot::channel();
-                let task = tokio::spawn(ten!(receiver, |source| then(source, move |value| {
-                    sent(value + n)
+                let task = tokio::spawn(ten!(tokio_sent(n), |source| then(source, move |value| {
+                    tokio_sent(value + n)
                 })));
-                sender.send(n).expect("the receiver is there");
                 task.await.expect("no panic").expect("sent")
             }),
         ],
@@ -143,7 +134,15 @@ pub(super) fn pending() -> Group {
     }
 }
 
-fn sent(value: u64) -> tokio_oneshot::Receiver<u64> {
+/// One that has its value.
+pub(super) fn sent(value: u64) -> oneshot::AsyncReceiver<u64> {
+    let (sender, receiver) = oneshot::async_channel();
+    sender.send(value).expect("the receiver is there");
+    receiver
+}
+
+/// One that has its value.
+pub(super) fn tokio_sent(value: u64) -> tokio_oneshot::Receiver<u64> {
     let (sender, receiver) = tokio_oneshot::channel();
     sender.send(value).expect("the receiver is there");
     receiver

@@ -3,6 +3,7 @@
 use super::drive::{Where, drive};
 use crate::chain::Deferred;
 use crate::failure::{BoxError, Failure};
+use futures::{FutureExt, TryFutureExt};
 use std::panic::Location;
 use tokio::runtime::Handle;
 
@@ -56,19 +57,40 @@ impl<T: Send + 'static> Deferred<T> {
 
     /// Makes a Deferred of a future that cannot fail; as
     /// [`from_coroutine`](Deferred::from_coroutine) in all else.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tokio_deferred::{Deferred, testing};
+    ///
+    /// let d = Deferred::from_future(async { 6 * 7 });
+    /// assert_eq!(testing::success_of(d), 42); // it had nothing to wait for
+    /// ```
     #[doc(alias = "fromFuture")]
     #[track_caller]
     pub fn from_future<F>(future: F) -> Self
     where
         F: Future<Output = T> + Send + 'static,
     {
-        let future = async move { Ok(future.await) };
-        drive(future, Where::Current(None), Location::caller())
+        drive(future.map(Ok), Where::Current(None), Location::caller())
     }
 
     /// Makes a Deferred of a future that goes on in the runtime given, which
     /// is entered for the first poll, too; as
     /// [`from_coroutine`](Deferred::from_coroutine) in all else.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tokio_deferred::{Deferred, Failure};
+    ///
+    /// let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    /// let d = Deferred::from_coroutine_on(runtime.handle(), async {
+    ///     tokio::task::yield_now().await;
+    ///     Ok::<_, Failure>(42)
+    /// });
+    /// assert_eq!(runtime.block_on(d).unwrap(), 42);
+    /// ```
     #[track_caller]
     pub fn from_coroutine_on<F, E>(handle: &Handle, future: F) -> Self
     where
@@ -90,11 +112,8 @@ where
     T: Send + 'static,
     E: Into<BoxError>,
 {
-    let future = async move {
-        match future.await {
-            Ok(value) => Ok(value),
-            Err(error) => Err(Failure::from_box(error.into(), made)),
-        }
-    };
+    // Not in an async block: where the drop of what it awaited panics, the
+    // compiler forgets the output.
+    let future = future.map_err(move |error| Failure::from_box(error.into(), made));
     drive(future, place, made)
 }

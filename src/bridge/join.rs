@@ -26,6 +26,20 @@ pub fn join<J: JoinAll>(deferreds: J) -> Deferred<J::Values> {
 }
 
 /// A tuple of Deferreds, for [`join`].
+///
+/// # Examples
+///
+/// ```
+/// use tokio_deferred::{Deferred, JoinAll, join, testing};
+///
+/// /// Any tuple of Deferreds, as text.
+/// fn show<J: JoinAll<Values: std::fmt::Debug>>(deferreds: J) -> Deferred<String> {
+///     join(deferreds).map(|values| format!("{values:?}"))
+/// }
+///
+/// let both = show((Deferred::succeed(1), Deferred::succeed("one")));
+/// assert_eq!(testing::success_of(both), r#"(1, "one")"#);
+/// ```
 pub trait JoinAll: sealed::Sealed {
     /// The tuple of their values.
     type Values: Send + 'static;

@@ -2,7 +2,7 @@
 
 use crate::chain::{Deferred, Resolver};
 use crate::core::{CancelRequest, Delegate, Handle as ChainHandle};
-use crate::failure::Failure;
+use crate::failure::{Failure, quietly};
 use std::panic::Location;
 use std::sync::Arc;
 use tokio::runtime::Handle;
@@ -16,10 +16,23 @@ impl Delegate for Upstream {
     }
 }
 
+/// The result on its way. A runtime that goes away drops it in a task that
+/// nobody looks at.
+struct OnItsWay<T>(Option<Result<T, Failure>>);
+
+impl<T> Drop for OnItsWay<T> {
+    fn drop(&mut self) {
+        let result = self.0.take();
+        quietly("the drop of a value", || drop(result));
+    }
+}
+
 /// The task that goes on. Dropped by a runtime that shut down, it drops the
 /// resolver, which says so.
-async fn go_on<T: Send + 'static>(resolver: Resolver<T>, result: Result<T, Failure>) {
-    resolver.fire(result);
+async fn go_on<T: Send + 'static>(resolver: Resolver<T>, mut result: OnItsWay<T>) {
+    if let Some(result) = result.0.take() {
+        resolver.fire(result);
+    }
 }
 
 impl<T: Send + 'static> Deferred<T> {
@@ -49,7 +62,7 @@ impl<T: Send + 'static> Deferred<T> {
         let (resolver, d) = Deferred::with_delegate(Location::caller(), upstream);
         let handle = handle.clone();
         self.end(move |result| {
-            handle.spawn(go_on(resolver, result));
+            handle.spawn(go_on(resolver, OnItsWay(Some(result))));
         });
         d.fired_by("a task")
     }

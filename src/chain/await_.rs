@@ -1,12 +1,13 @@
 //! The Deferred as a future.
 
-use super::deferred::Held;
 use super::{Deferred, awaited};
-use crate::core::LazyAnchor;
+use crate::core::{Anchor, Chained, Held, Ready};
 use crate::failure::{DeferredError, Failure, Place};
 use futures::future::FusedFuture;
+use std::mem;
+use std::panic::Location;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 impl<T: Send + 'static> Future for Deferred<T> {
     type Output = Result<T, DeferredError>;
@@ -18,15 +19,10 @@ impl<T: Send + 'static> Future for Deferred<T> {
     /// When polled again after it gave its result.
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        let result = if this.is_plain() {
-            this.take_held()
-        } else {
-            ready!(this.poll_slowly(cx))
-        };
-        match result {
-            Ok(value) => Poll::Ready(Ok(value)),
-            Err(failure) => Poll::Ready(Err(this.crossed(failure))),
+        match self.held.take_plain() {
+            Some(Ok(value)) => Poll::Ready(Ok(value)),
+            Some(Err(failure)) => Poll::Ready(Err(crossed(failure, self.made(), None))),
+            None => self.poll_slowly(cx),
         }
     }
 }
@@ -34,66 +30,83 @@ impl<T: Send + 'static> Future for Deferred<T> {
 impl<T: Send + 'static> FusedFuture for Deferred<T> {
     /// Returns whether an await through `&mut` took the result.
     fn is_terminated(&self) -> bool {
-        matches!(self.held, Held::Taken)
+        matches!(self.held, Held::Taken(_))
     }
 }
 
-impl<T: Send + 'static> Deferred<T> {
-    /// Notes in the failure's path that it crossed an await of this Deferred.
-    #[cold]
-    fn crossed(&self, mut failure: Failure) -> DeferredError {
-        failure.note(Place::awaited(self.made, self.label_of()));
-        DeferredError::from(failure)
-    }
+/// Notes in the failure's path that it crossed an await of this Deferred.
+#[cold]
+fn crossed(
+    mut failure: Failure,
+    made: &'static Location<'static>,
+    chain: Option<&Anchor>,
+) -> DeferredError {
+    let label = chain.and_then(|anchor| anchor.as_tail().label());
+    failure.note(Place::awaited(made, label));
+    DeferredError::from(failure)
+}
 
-    fn poll_slowly(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, Failure>> {
-        if matches!(self.held, Held::Ready(_))
-            && self.anchor.get().is_some_and(|anchor| anchor.is_held())
-            && let Some(anchor) = self.anchor.take()
+impl<T: Send + 'static> Deferred<T> {
+    /// Polls one that others refer to, or that has no result yet.
+    #[inline(never)]
+    fn poll_slowly(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, DeferredError>> {
+        if let Held::Ready(ready) = &self.held
+            && !ready.is_free()
         {
-            let result = self.take_held();
-            self.held = Held::Chain(anchor.put_back(result));
+            let tail = self.take_held().into_tail();
+            self.held = Held::chain(tail);
         }
         // A waker may panic when it is cloned; until the result is there the
         // chain stays where it is.
-        if let Held::Chain(tail) = &mut self.held {
+        if let Held::Chain(Chained { tail, awaited_by }) = &mut self.held {
             if tail.poll_rest(cx).is_pending() {
-                self.awaited_by = awaited::note(self.awaited_by, || tail.handle());
+                *awaited_by = awaited::note(*awaited_by, || tail.handle());
                 return Poll::Pending;
             }
-            if self.awaited_by != 0 {
-                awaited::forget(self.awaited_by, |handle| tail.is_of(handle));
-                self.awaited_by = 0;
+            if *awaited_by != 0 {
+                awaited::forget(*awaited_by, |handle| tail.is_of(handle));
+                *awaited_by = 0;
             }
         }
-        Poll::Ready(self.take_held())
+        assert!(
+            !self.is_terminated(),
+            "a Deferred was polled again after it gave its result"
+        );
+        let made = self.made();
+        let Ok((result, anchor)) = self.take_held().into_result() else {
+            unreachable!("at rest it stays at rest while we have it");
+        };
+        let result = result.map_err(|failure| crossed(failure, made, anchor.as_ref()));
+        self.held = Held::Taken(Ready::new(Ok(()), anchor, made));
+        Poll::Ready(result)
     }
 
-    /// Takes the result of a Deferred that has one.
-    #[inline]
-    fn take_held(&mut self) -> Result<T, Failure> {
-        match std::mem::replace(&mut self.held, Held::Taken) {
-            Held::Ready(result) => result.into_inner(),
-            Held::Chain(tail) => match tail.take() {
-                Ok((result, anchor)) => {
-                    self.anchor = LazyAnchor::new(anchor);
-                    result
-                }
-                Err(_) => unreachable!("at rest it stays at rest while we have it"),
-            },
-            Held::Taken => panic!("a Deferred was polled again after it gave its result"),
-        }
+    fn take_held(&mut self) -> Deferred<T> {
+        let taken = Held::Taken(Ready::new(Ok(()), None, self.made()));
+        let held = mem::replace(&mut self.held, taken);
+        Deferred { held }
     }
 
     /// Returns whether a result is there to take: not while a stage runs, a
     /// pause holds it up, or a Deferred that a stage returned has none; and not
     /// after an await took it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tokio_deferred::Deferred;
+    ///
+    /// let (resolver, d) = Deferred::new();
+    /// assert!(!d.is_fired());
+    /// resolver.callback(1);
+    /// assert!(d.is_fired());
+    /// ```
     #[doc(alias = "called")]
     pub fn is_fired(&self) -> bool {
         match &self.held {
-            Held::Chain(tail) => tail.is_at_rest(),
-            Held::Ready(_) => !self.anchor.get().is_some_and(|anchor| anchor.is_held()),
-            Held::Taken => false,
+            Held::Ready(ready) => ready.is_free(),
+            Held::Chain(chained) => chained.tail.is_at_rest(),
+            Held::Taken(_) => false,
         }
     }
 
@@ -113,14 +126,22 @@ impl<T: Send + 'static> Deferred<T> {
     /// resolver.callback(5);
     /// assert_eq!(d.try_result().unwrap().unwrap(), 5);
     /// ```
+    #[inline]
     pub fn try_result(self) -> Result<Result<T, Failure>, Deferred<T>> {
-        if matches!(self.held, Held::Taken) {
-            return Err(self);
-        }
-        let made = self.made;
-        match self.into_result() {
+        let taken = match self.held {
+            Held::Ready(ready) => match ready.into_plain() {
+                Ok((result, _)) => return Ok(result),
+                Err(ready) => ready.try_into_parts(),
+            },
+            Held::Chain(chained) => match chained.tail.into_plain() {
+                Ok((result, _)) => return Ok(result),
+                Err(tail) => tail.take(),
+            },
+            Held::Taken(_) => return Err(self),
+        };
+        match taken {
             Ok((result, _)) => Ok(result),
-            Err(tail) => Err(Deferred::in_chain(tail, made)),
+            Err(tail) => Err(Deferred::in_chain(tail)),
         }
     }
 }

@@ -7,9 +7,13 @@ use crate::core::Handle;
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The Deferreds that one coroutine polled and that had no result then.
+/// The Deferreds that one coroutine polled and that had no result then. Most
+/// coroutines that have their results at once never make the list.
 #[derive(Default)]
-pub(crate) struct Awaited {
+pub(crate) struct Awaited(Option<Box<List>>);
+
+#[derive(Default)]
+struct List {
     /// The coroutine's number, once it awaited something.
     number: u64,
     handles: Vec<Handle>,
@@ -33,7 +37,8 @@ impl Awaited {
     /// since then are left out.
     pub(crate) fn now(&self) -> Vec<Handle> {
         let mut found: Vec<Handle> = Vec::new();
-        for handle in self.handles.iter().filter(|handle| handle.is_awaited()) {
+        let handles = self.0.iter().flat_map(|list| &list.handles);
+        for handle in handles.filter(|handle| handle.is_awaited()) {
             // One that was given stages meanwhile may have been noted again.
             if !found.iter().any(|known| known.is_same(handle)) {
                 found.push(handle.clone());
@@ -42,6 +47,12 @@ impl Awaited {
         found
     }
 
+    fn number(&self) -> u64 {
+        self.0.as_ref().map_or(0, |list| list.number)
+    }
+}
+
+impl List {
     fn add(&mut self, handle: Handle) -> u64 {
         if self.number == 0 {
             // ORDERING: only that no two are the same matters.
@@ -81,8 +92,8 @@ impl Entered {
 pub(super) fn note(known: u64, handle: impl FnOnce() -> Handle) -> u64 {
     let noted = CURRENT.try_with(|current| match &mut *current.borrow_mut() {
         None => 0,
-        Some(list) if list.number == known && known != 0 => known,
-        Some(list) => list.add(handle()),
+        Some(list) if list.number() == known && known != 0 => known,
+        Some(list) => list.0.get_or_insert_default().add(handle()),
     });
     noted.unwrap_or(0)
 }
@@ -90,7 +101,7 @@ pub(super) fn note(known: u64, handle: impl FnOnce() -> Handle) -> u64 {
 /// Takes back what [`note`] noted, if that coroutine polls on this thread.
 pub(super) fn forget(known: u64, is_same: impl Fn(&Handle) -> bool) {
     let gone = CURRENT.try_with(|current| match &mut *current.borrow_mut() {
-        Some(list) if list.number == known => {
+        Some(Awaited(Some(list))) if list.number == known => {
             let place = list.handles.iter().rposition(is_same);
             place.map(|place| list.handles.remove(place))
         }

@@ -1,7 +1,7 @@
 //! Asking for a result no more.
 
 use super::Deferred;
-use crate::core::{CancelRequest, Handle, Tail};
+use crate::core::{CancelRequest, Handle, Held, Tail};
 use crate::failure::{BoxError, DeferredError};
 use futures::future::FusedFuture;
 use std::fmt;
@@ -26,6 +26,18 @@ impl<T: Send + 'static> Deferred<T> {
     /// - Waiting for a Deferred that a stage returned: that one is cancelled
     ///   instead, and so on inwards.
     /// - With a result, or while a stage runs: nothing happens.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tokio_deferred::{Deferred, testing};
+    ///
+    /// let (resolver, d) = Deferred::<i32>::new();
+    /// d.cancel();
+    /// assert!(resolver.is_cancelled());
+    /// resolver.callback(1); // swallowed
+    /// assert!(testing::failure_of(d).is_cancelled());
+    /// ```
     #[track_caller]
     pub fn cancel(&self) {
         self.send_cancel(request(None, Location::caller()));
@@ -53,8 +65,9 @@ impl<T: Send + 'static> Deferred<T> {
 
     pub(crate) fn send_cancel(&self, request: CancelRequest) {
         // A Deferred with its result in itself has nothing to cancel.
-        if let super::deferred::Held::Chain(tail) = &self.held {
-            tail.cancel(request);
+        match &self.held {
+            Held::Chain(chained) => chained.tail.cancel(request),
+            _ => request.give_up(),
         }
     }
 
@@ -84,12 +97,22 @@ impl<T: Send + 'static> Deferred<T> {
     /// cancel.
     pub(crate) fn pending_handle(&self) -> Option<Handle> {
         match &self.held {
-            super::deferred::Held::Chain(tail) => Some(tail.handle()),
+            Held::Chain(chained) => Some(chained.tail.handle()),
             _ => None,
         }
     }
 
     /// Makes dropping cancel, instead of detach.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tokio_deferred::Deferred;
+    ///
+    /// let (resolver, d) = Deferred::<()>::new();
+    /// drop(d.cancel_on_drop());
+    /// assert!(resolver.is_cancelled());
+    /// ```
     pub fn cancel_on_drop(self) -> CancelOnDrop<T> {
         CancelOnDrop(Some(self))
     }
@@ -99,6 +122,18 @@ impl<T: Send + 'static> Deferred<T> {
 ///
 /// Its clones cancel the same Deferred. It keeps no result alive and is no
 /// handler of a failure; dropping it does nothing.
+///
+/// # Examples
+///
+/// ```
+/// use std::thread;
+/// use tokio_deferred::{Deferred, testing};
+///
+/// let (_resolver, d) = Deferred::<()>::new();
+/// let handle = d.cancel_handle();
+/// thread::spawn(move || handle.cancel()).join().unwrap();
+/// assert!(testing::failure_of(d).is_cancelled());
+/// ```
 #[derive(Clone)]
 pub struct CancelHandle(Handle);
 

@@ -1,6 +1,7 @@
 //! Ends of chains, and names for them.
 
 use super::{Deferred, Resolver};
+use crate::core::Held;
 use crate::failure::{quietly, report};
 
 impl<T: Send + 'static> Deferred<T> {
@@ -32,9 +33,20 @@ impl<T: Send + 'static> Deferred<T> {
     ///
     /// The same as dropping the Deferred, said aloud; Twisted's
     /// `addErrback(log.err)`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tokio_deferred::{Deferred, testing};
+    ///
+    /// let reports = testing::capture_unhandled(|| {
+    ///     Deferred::<()>::fail("out of paper").log_errors();
+    /// });
+    /// assert_eq!(reports[0].failure().to_string(), "out of paper");
+    /// ```
     #[doc(alias = "logError")]
     pub fn log_errors(self) {
-        let (made, label) = (self.made, self.label_of());
+        let (made, label) = (self.made(), self.label_of());
         self.end(move |result| {
             if let Err(failure) = result {
                 report(failure, made, label);
@@ -66,8 +78,9 @@ impl<T: Send + 'static> Deferred<T> {
     /// ```
     pub fn label(mut self, name: &'static str) -> Deferred<T> {
         match &mut self.held {
-            super::deferred::Held::Chain(tail) => tail.set_label(name),
-            _ => self.anchor.get_or_make(self.made).as_tail().set_label(name),
+            Held::Ready(ready) => ready.anchor().as_tail().set_label(name),
+            Held::Chain(chained) => chained.tail.set_label(name),
+            Held::Taken(left) => left.anchor().as_tail().set_label(name),
         }
         self
     }

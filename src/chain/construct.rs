@@ -2,8 +2,8 @@
 
 use super::resolver::Cancelling;
 use super::{Deferred, Outcome, Resolver};
-use crate::core::{OnCancel, TakesBack, WATCH, pair, pair_with};
-use crate::failure::{BoxError, Failure};
+use crate::core::{Anchor, OnCancel, TakesBack, WATCH, pair, pair_with};
+use crate::failure::{BoxError, Failure, report};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 
 impl<T: Send + 'static> Deferred<T> {
@@ -30,7 +30,7 @@ impl<T: Send + 'static> Deferred<T> {
     pub fn new() -> (Resolver<T>, Deferred<T>) {
         let made = Location::caller();
         let (head, tail) = pair(made);
-        (Resolver::new(head), Deferred::in_chain(tail, made))
+        (Resolver::new(head), Deferred::in_chain(tail))
     }
 
     /// Makes a Deferred whose cancelling calls `canceller`: Twisted's
@@ -57,7 +57,7 @@ impl<T: Send + 'static> Deferred<T> {
     ) -> (Resolver<T>, Deferred<T>) {
         let made = Location::caller();
         let (head, tail) = pair_with(made, OnCancel::Once(Box::new(canceller)));
-        (Resolver::new(head), Deferred::in_chain(tail, made))
+        (Resolver::new(head), Deferred::in_chain(tail))
     }
 
     /// Makes a Deferred whose cancelling, each time while it has no result, is
@@ -67,12 +67,20 @@ impl<T: Send + 'static> Deferred<T> {
         delegate: Cancelling,
     ) -> (Resolver<T>, Deferred<T>) {
         let (head, tail) = pair_with(made, OnCancel::Every(delegate));
-        (Resolver::new(head), Deferred::in_chain(tail, made))
+        (Resolver::new(head), Deferred::in_chain(tail))
     }
 
     /// Makes a Deferred that has its value: Twisted's `succeed`.
     ///
     /// It allocates nothing, and neither do stages that return values.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tokio_deferred::{Deferred, testing};
+    ///
+    /// assert_eq!(testing::success_of(Deferred::succeed(1)), 1);
+    /// ```
     #[inline]
     #[track_caller]
     pub fn succeed(value: T) -> Self {
@@ -80,6 +88,15 @@ impl<T: Send + 'static> Deferred<T> {
     }
 
     /// Makes a Deferred that has failed: Twisted's `fail`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tokio_deferred::{Deferred, testing};
+    ///
+    /// let d = Deferred::<i32>::fail("out of paper");
+    /// assert_eq!(testing::failure_of(d).to_string(), "out of paper");
+    /// ```
     #[track_caller]
     pub fn fail(error: impl Into<BoxError>) -> Self {
         let made = Location::caller();
@@ -88,21 +105,19 @@ impl<T: Send + 'static> Deferred<T> {
 
     #[inline]
     pub(crate) fn ready(result: Result<T, Failure>, made: &'static Location<'static>) -> Self {
-        let d = Deferred::beside(result, None, made);
         if WATCH.is_on() {
             // What is watched has a chain to be seen.
-            d.anchor.get_or_make(made);
+            return Deferred::beside(result, Some(Anchor::make(made)), made);
         }
-        d
+        Deferred::beside(result, None, made)
     }
 
     /// Makes the value go back to `home` if it is dropped with no stage ever
     /// added.
     pub(crate) fn with_home(self, home: impl TakesBack<T>) -> Self {
-        let made = self.made;
         let mut tail = self.into_tail();
         tail.set_home(home);
-        Deferred::in_chain(tail, made)
+        Deferred::in_chain(tail)
     }
 
     /// Calls `register` with the [`Resolver`] of a new Deferred, to start an
@@ -135,8 +150,12 @@ impl<T: Send + 'static> Deferred<T> {
                 // before it stays.
                 let failure = Failure::panicked(payload, made);
                 match d.try_result() {
-                    Ok(Ok(value)) => Deferred::ready(Ok(value), made),
+                    Ok(Ok(value)) => {
+                        report(failure, made, None);
+                        Deferred::ready(Ok(value), made)
+                    }
                     Ok(Err(early)) if !early.is_resolver_dropped() => {
+                        report(failure, made, None);
                         Deferred::ready(Err(early), made)
                     }
                     Ok(Err(_)) => Deferred::ready(Err(failure), made),
@@ -166,14 +185,16 @@ impl<T: Send + 'static> Deferred<T> {
     #[doc(alias = "execute")]
     #[track_caller]
     pub fn maybe<R: Outcome<Output = T>>(f: impl FnOnce() -> R) -> Self {
-        let made = Location::caller();
-        match catch_unwind(AssertUnwindSafe(|| f().into_deferred())) {
-            Ok(mut d) => {
-                if R::IS_VALUE {
-                    d.made = made;
-                }
-                d
-            }
+        Deferred::came_of(f, Location::caller())
+    }
+
+    /// Calls `f`; what it returns, or its panic, as a Deferred made at `made`.
+    pub(crate) fn came_of<R: Outcome<Output = T>>(
+        f: impl FnOnce() -> R,
+        made: &'static Location<'static>,
+    ) -> Self {
+        match catch_unwind(AssertUnwindSafe(|| f().into_deferred(made))) {
+            Ok(d) => d,
             Err(payload) => Deferred::ready(Err(Failure::panicked(payload, made)), made),
         }
     }

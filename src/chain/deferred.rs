@@ -1,7 +1,6 @@
 //! The Deferred itself: where its result is, and how a stage gets it.
 
-use crate::core::Taken;
-use crate::core::{Anchor, LazyAnchor, Site, Stage, Step, Tail, Unshared, call, give_up};
+use crate::core::{Anchor, Held, Ready, Site, Stage, Step, Tail, Taken, call};
 use crate::failure::{AlreadyTaken, Failure};
 use std::fmt;
 use std::panic::Location;
@@ -47,30 +46,13 @@ use std::panic::Location;
 /// ```
 pub struct Deferred<T> {
     pub(super) held: Held<T>,
-    /// Only beside a result that is not in a chain.
-    pub(super) anchor: LazyAnchor,
-    pub(super) made: &'static Location<'static>,
-    /// The coroutine that awaits it, by number; 0 is none.
-    pub(super) awaited_by: u64,
-}
-
-/// Where the result is.
-pub(super) enum Held<T> {
-    Ready(Unshared<T>),
-    Chain(Tail<T>),
-    /// An await had it.
-    Taken,
 }
 
 impl<T> Deferred<T> {
     #[inline]
-    pub(super) fn in_chain(tail: Tail<T>, made: &'static Location<'static>) -> Self {
-        Deferred {
-            held: Held::Chain(tail),
-            anchor: LazyAnchor::new(None),
-            made,
-            awaited_by: 0,
-        }
+    pub(super) fn in_chain(tail: Tail<T>) -> Self {
+        let held = Held::chain(tail);
+        Deferred { held }
     }
 
     #[inline]
@@ -80,80 +62,32 @@ impl<T> Deferred<T> {
         made: &'static Location<'static>,
     ) -> Self {
         Deferred {
-            held: Held::Ready(Unshared::new(result)),
-            anchor: LazyAnchor::new(anchor),
-            made,
-            awaited_by: 0,
+            held: Held::Ready(Ready::new(result, anchor, made)),
         }
     }
 
-    #[inline]
-    pub(super) fn into_parts(mut self) -> (Held<T>, Option<Anchor>) {
-        let held = std::mem::replace(&mut self.held, Held::Taken);
-        let anchor = self.anchor.take();
-        std::mem::forget(self);
-        (held, anchor)
-    }
-
-    /// Whether it has its result in itself and no anchor beside it: the usual
-    /// case of a fired one.
-    #[inline(always)]
-    pub(super) fn is_plain(&mut self) -> bool {
-        matches!(self.held, Held::Ready(_)) && self.anchor.is_none()
-    }
-
-    /// Whether its chain has no result to take: the usual case of a pending
-    /// one.
-    #[inline(always)]
-    fn is_busy(&self) -> bool {
-        matches!(&self.held, Held::Chain(tail) if !tail.is_at_rest())
-    }
-
-    /// Takes the result of one that [`is_plain`](Deferred::is_plain).
-    #[inline(always)]
-    fn into_ready(mut self) -> Result<T, Failure> {
-        let held = std::mem::replace(&mut self.held, Held::Taken);
-        // Nothing is left to drop, and so the compiler sees through it.
-        std::mem::forget(self);
-        match held {
-            Held::Ready(result) => result.into_inner(),
-            _ => unreachable!("it is plain"),
-        }
-    }
-
-    /// Takes the chain of one that [`is_busy`](Deferred::is_busy): there is no
-    /// anchor beside a chain.
-    #[inline(always)]
-    fn into_chain(mut self) -> Tail<T> {
-        let held = std::mem::replace(&mut self.held, Held::Taken);
-        std::mem::forget(self);
-        match held {
-            Held::Chain(tail) => tail,
-            _ => unreachable!("it is busy"),
+    pub(super) fn made(&self) -> &'static Location<'static> {
+        match &self.held {
+            Held::Ready(ready) => ready.made(),
+            Held::Chain(chained) => chained.tail.made(),
+            Held::Taken(left) => left.made(),
         }
     }
 
     /// Returns the result, with what else there is of the chain, if it is
     /// there to take.
     #[inline]
-    pub(super) fn into_result(mut self) -> Result<Taken<T>, Tail<T>> {
-        if self.is_plain() {
-            return Ok((self.into_ready(), None));
-        }
-        self.into_result_slowly()
-    }
-
-    #[inline(never)]
-    fn into_result_slowly(self) -> Result<Taken<T>, Tail<T>> {
-        let (held, anchor) = self.into_parts();
-        let result = match held {
-            Held::Chain(tail) => return tail.take(),
-            Held::Ready(result) => result.into_inner(),
-            Held::Taken => Err(AlreadyTaken::new().into()),
-        };
-        match anchor {
-            Some(anchor) if anchor.is_held() => Err(anchor.put_back(result)),
-            anchor => Ok((result, anchor)),
+    pub(super) fn into_result(self) -> Result<Taken<T>, Tail<T>> {
+        match self.held {
+            Held::Ready(ready) => match ready.into_plain() {
+                Ok((result, _)) => Ok((result, None)),
+                Err(ready) => ready.try_into_parts(),
+            },
+            Held::Chain(chained) => match chained.tail.into_plain() {
+                Ok((result, _)) => Ok((result, None)),
+                Err(tail) => tail.take(),
+            },
+            Held::Taken(left) => Ok((taken(), left.into_parts().1)),
         }
     }
 
@@ -168,7 +102,7 @@ impl<T> Deferred<T> {
 
     /// Returns the chain, put into one if it is in none.
     pub(crate) fn into_tail(self) -> Tail<T> {
-        let made = self.made;
+        let made = self.made();
         match self.into_result() {
             Ok((result, anchor)) => anchor
                 .unwrap_or_else(|| Anchor::make(made))
@@ -178,78 +112,53 @@ impl<T> Deferred<T> {
     }
 
     /// Adds a stage (module invariant 2).
+    ///
+    /// What is not usual gives a chain, which is one word: so the compiler keeps
+    /// the Deferred in registers from one stage to the next.
     #[inline]
     pub(super) fn stage<S: Stage<In = T>>(
-        mut self,
-        stage: S,
-        place: &'static Location<'static>,
-    ) -> Deferred<S::Out> {
-        let made = self.made;
-        if self.is_busy() {
-            return Deferred::in_chain(self.into_chain().add(stage, place), made);
-        }
-        if self.is_plain() {
-            return match call(stage, self.into_ready(), Site::inline(place, made)) {
-                Step::Done(output) => Deferred::beside(output, None, made),
-                Step::Wait(tail) => Deferred::instead(tail, made),
-            };
-        }
-        self.stage_slowly(stage, place)
-    }
-
-    /// A Deferred that nobody refers to came to another one.
-    fn instead(tail: Tail<T>, made: &'static Location<'static>) -> Self {
-        if tail.is_fresh() {
-            // Nobody refers to that either, and it has no stage of its own that
-            // a pause could hold up: it takes this one's place.
-            Deferred::in_chain(tail, made)
-        } else {
-            Deferred::in_chain(Anchor::make(made).wait_for(tail), made)
-        }
-    }
-
-    /// Adds a stage to one that just got its result, has an anchor, or gave its
-    /// result away.
-    #[inline(never)]
-    fn stage_slowly<S: Stage<In = T>>(
         self,
         stage: S,
         place: &'static Location<'static>,
     ) -> Deferred<S::Out> {
-        let made = self.made;
-        let (input, anchor) = match self.into_result_slowly() {
-            Ok(ready) => ready,
-            Err(tail) => return Deferred::in_chain(tail.add(stage, place), made),
+        let (input, made) = match self.held {
+            Held::Ready(ready) => match ready.into_plain() {
+                Ok(plain) => plain,
+                Err(ready) => return Deferred::in_chain(referred(ready, stage, place)),
+            },
+            Held::Chain(chained) => match chained.tail.into_plain() {
+                Ok(plain) => plain,
+                Err(tail) => return Deferred::in_chain(tail.add(stage, place)),
+            },
+            Held::Taken(left) => {
+                let made = left.made();
+                match left.into_parts().1 {
+                    None => (taken(), made),
+                    anchor => {
+                        let ready = Ready::new(taken(), anchor, made);
+                        return Deferred::in_chain(referred(ready, stage, place));
+                    }
+                }
+            }
         };
-        let Some(anchor) = anchor else {
-            return match call(stage, input, Site::inline(place, made)) {
-                Step::Done(output) => Deferred::beside(output, None, made),
-                Step::Wait(tail) => Deferred::instead(tail, made),
-            };
-        };
-        let value_in = input.is_ok();
-        let step = call(stage, input, anchor.site(place));
-        anchor.watch_stage::<S>(place, value_in, &step);
-        match step {
-            Step::Done(output) => Deferred::beside(output, Some(anchor), made),
-            Step::Wait(tail) => Deferred::in_chain(anchor.wait_for(tail), made),
+        match call(stage, input, Site::inline(place, made)) {
+            Step::Done(output) => Deferred::beside(output, None, made),
+            Step::Wait(tail) => Deferred::in_chain(instead(tail, made)),
         }
     }
 
     pub(super) fn label_of(&self) -> Option<&'static str> {
         match &self.held {
-            Held::Chain(tail) => tail.label(),
-            _ => self
-                .anchor
-                .get()
-                .and_then(|anchor| anchor.as_tail().label()),
+            Held::Ready(ready) => ready.known_anchor()?.as_tail().label(),
+            Held::Chain(chained) => chained.tail.label(),
+            Held::Taken(left) => left.known_anchor()?.as_tail().label(),
         }
     }
 
     /// Tells the debugger what will fire this Deferred.
     pub(crate) fn fired_by(self, source: &'static str) -> Self {
-        if let Held::Chain(tail) = &self.held {
-            tail.set_source(source);
+        if let Held::Chain(chained) = &self.held {
+            chained.tail.set_source(source);
         }
         self
     }
@@ -257,8 +166,9 @@ impl<T> Deferred<T> {
     /// The debugger's number for this Deferred.
     pub(crate) fn watch_id(&self) -> Option<u64> {
         match &self.held {
-            Held::Chain(tail) => tail.watch_id(),
-            _ => self.anchor.get()?.as_tail().watch_id(),
+            Held::Ready(ready) => ready.known_anchor()?.as_tail().watch_id(),
+            Held::Chain(chained) => chained.tail.watch_id(),
+            Held::Taken(left) => left.known_anchor()?.as_tail().watch_id(),
         }
     }
 
@@ -269,28 +179,38 @@ impl<T> Deferred<T> {
         anchor: impl FnOnce(&Tail<()>) -> R,
     ) -> R {
         match &self.held {
-            Held::Chain(tail) => chain(tail),
-            _ => anchor(&self.anchor.get_or_make(self.made).as_tail()),
+            Held::Chain(chained) => chain(&chained.tail),
+            Held::Ready(ready) => anchor(&ready.anchor().as_tail()),
+            Held::Taken(left) => anchor(&left.anchor().as_tail()),
         }
     }
 }
 
-impl<T> Drop for Deferred<T> {
-    #[inline]
-    fn drop(&mut self) {
-        if let Held::Ready(_) = self.held {
-            let held = std::mem::replace(&mut self.held, Held::Taken);
-            let Held::Ready(result) = held else { return };
-            let result = result.into_inner();
-            match self.anchor.take() {
-                // Its report, if it comes to one, comes after the unpause.
-                Some(anchor) if anchor.is_held() => drop(anchor.put_back(result)),
-                anchor => give_up(result, || {
-                    let label = anchor.as_ref().and_then(|a| a.as_tail().label());
-                    (self.made, label)
-                }),
-            }
-        }
+#[cold]
+fn taken<T>() -> Result<T, Failure> {
+    Err(AlreadyTaken::new().into())
+}
+
+/// Adds a stage to a result that others refer to.
+#[cold]
+#[inline(never)]
+fn referred<S: Stage>(
+    ready: Ready<S::In>,
+    stage: S,
+    place: &'static Location<'static>,
+) -> Tail<S::Out> {
+    ready.into_chain().add(stage, place)
+}
+
+/// A result that nobody refers to came to another Deferred.
+#[cold]
+fn instead<T>(tail: Tail<T>, made: &'static Location<'static>) -> Tail<T> {
+    if tail.is_fresh() {
+        // Nobody refers to that either, and it has no stage of its own that
+        // a pause could hold up: it takes this one's place.
+        tail
+    } else {
+        Anchor::make(made).wait_for(tail)
     }
 }
 
@@ -303,13 +223,13 @@ impl<T> fmt::Debug for Deferred<T> {
         let state = match &self.held {
             Held::Ready(result) if result.is_ok() => "fired with a value",
             Held::Ready(_) => "fired with a failure",
-            Held::Chain(tail) if tail.is_at_rest() => "fired",
+            Held::Chain(chained) if chained.tail.is_at_rest() => "fired",
             Held::Chain(_) => "no result yet",
-            Held::Taken => "taken",
+            Held::Taken(_) => "taken",
         };
         f.debug_struct("Deferred")
             .field("state", &state)
-            .field("made", &format_args!("{}", self.made))
+            .field("made", &format_args!("{}", self.made()))
             .field("label", &self.label_of())
             .finish()
     }

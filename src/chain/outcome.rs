@@ -3,6 +3,7 @@
 use super::Deferred;
 use crate::core::{Site, Step, noted};
 use crate::failure::Failure;
+use std::panic::Location;
 
 /// What a callback may return: a `Result<U, Failure>`, a [`Deferred<U>`], or
 /// nothing.
@@ -35,31 +36,44 @@ pub trait Outcome: sealed::Sealed {
     /// The type of the value.
     type Output: Send + 'static;
 
-    /// Whether the Deferred is made of it, and was none before.
+    /// The Deferred that it is; if it is none, one made at the place given.
     #[doc(hidden)]
-    const IS_VALUE: bool = true;
+    fn into_deferred(self, made: &'static Location<'static>) -> Deferred<Self::Output>;
 
     #[doc(hidden)]
-    fn into_deferred(self) -> Deferred<Self::Output>;
+    fn into_came_to(self) -> CameTo<Self::Output>;
 }
+
+/// What a callback came to, for the chain it is on.
+#[doc(hidden)]
+#[allow(missing_debug_implementations)] // It cannot be named from outside.
+pub struct CameTo<T>(Step<T>);
 
 impl<U: Send + 'static> Outcome for Result<U, Failure> {
     type Output = U;
 
     #[inline]
-    #[track_caller]
-    fn into_deferred(self) -> Deferred<U> {
-        Deferred::beside(self, None, std::panic::Location::caller())
+    fn into_deferred(self, made: &'static Location<'static>) -> Deferred<U> {
+        Deferred::beside(self, None, made)
+    }
+
+    #[inline(always)]
+    fn into_came_to(self) -> CameTo<U> {
+        CameTo(Step::Done(self))
     }
 }
 
 impl<U: Send + 'static> Outcome for Deferred<U> {
     type Output = U;
-    const IS_VALUE: bool = false;
 
     #[inline]
-    fn into_deferred(self) -> Deferred<U> {
+    fn into_deferred(self, _: &'static Location<'static>) -> Deferred<U> {
         self
+    }
+
+    #[inline(always)]
+    fn into_came_to(self) -> CameTo<U> {
+        CameTo(self.into_step())
     }
 }
 
@@ -67,20 +81,24 @@ impl Outcome for () {
     type Output = ();
 
     #[inline]
-    #[track_caller]
-    fn into_deferred(self) -> Deferred<()> {
-        Deferred::beside(Ok(()), None, std::panic::Location::caller())
+    fn into_deferred(self, made: &'static Location<'static>) -> Deferred<()> {
+        Deferred::beside(Ok(()), None, made)
+    }
+
+    #[inline(always)]
+    fn into_came_to(self) -> CameTo<()> {
+        CameTo(Step::Done(Ok(())))
     }
 }
 
 /// What became of a callback, its failure's trace brought up to date.
-#[inline]
+#[inline(always)]
 pub(super) fn step_of<R: Outcome>(
     outcome: R,
     site: Site<'_>,
     name: fn() -> &'static str,
 ) -> Step<R::Output> {
-    match outcome.into_deferred().into_step() {
+    match outcome.into_came_to().0 {
         Step::Done(Err(failure)) => Step::Done(Err(noted(failure, site, name()))),
         step => step,
     }

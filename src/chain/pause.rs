@@ -10,6 +10,19 @@ use std::fmt;
 /// that drops it. A pause outlives its Deferred, so a paused one can be handed
 /// on. It is no handler: a failure that it holds up is reported, if at all,
 /// after it.
+///
+/// # Examples
+///
+/// ```
+/// use tokio_deferred::{Deferred, testing};
+///
+/// let d = Deferred::succeed(1);
+/// let pause = d.pause();
+/// let d = d.map(|n| n + 1);
+/// testing::assert_no_result(&d);
+/// drop(pause); // the stage runs here
+/// assert_eq!(testing::success_of(d), 2);
+/// ```
 #[must_use = "a Pause that is dropped at once holds nothing up"]
 pub struct Pause {
     _guard: PauseGuard,

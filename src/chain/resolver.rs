@@ -46,15 +46,41 @@ impl<T> Resolver<T> {
     }
 }
 
+/// Drops a result that came too late.
+#[cold]
+fn swallow<T>(late: Result<T, Failure>) {
+    quietly("the drop of a value", || drop(late));
+}
+
 impl<T: Send + 'static> Resolver<T> {
     /// Fires the Deferred with a value: Twisted's `callback`.
-    #[inline]
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tokio_deferred::{Deferred, testing};
+    ///
+    /// let (resolver, d) = Deferred::new();
+    /// resolver.callback(1);
+    /// assert_eq!(testing::success_of(d), 1);
+    /// ```
+    #[inline(always)]
     pub fn callback(self, value: T) {
         self.fire(Ok(value));
     }
 
     /// Fires the Deferred with a failure, raised at the caller's line:
     /// Twisted's `errback`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tokio_deferred::{Deferred, testing};
+    ///
+    /// let (resolver, d) = Deferred::<i32>::new();
+    /// resolver.errback("out of paper");
+    /// assert_eq!(testing::failure_of(d).to_string(), "out of paper");
+    /// ```
     #[track_caller]
     pub fn errback(self, error: impl Into<BoxError>) {
         let failure = Failure::from_box(error.into(), Location::caller());
@@ -62,6 +88,16 @@ impl<T: Send + 'static> Resolver<T> {
     }
 
     /// Fires the Deferred with either.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tokio_deferred::{Deferred, testing};
+    ///
+    /// let (resolver, d) = Deferred::new();
+    /// resolver.resolve("42".parse::<i32>());
+    /// assert_eq!(testing::success_of(d), 42);
+    /// ```
     #[track_caller]
     pub fn resolve<E: Into<BoxError>>(self, result: Result<T, E>) {
         match result {
@@ -70,10 +106,10 @@ impl<T: Send + 'static> Resolver<T> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn fire(self, result: Result<T, Failure>) {
         if let Err(late) = self.head.fire(result, false) {
-            quietly("the drop of a value", || drop(late));
+            swallow(late);
         }
     }
 
@@ -105,6 +141,18 @@ impl<T: Send + 'static> Resolver<T> {
     ///
     /// As [`Deferred::chain_deferred`], from this side: if the Deferred is
     /// cancelled meanwhile, `d` is not, and its result is swallowed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tokio_deferred::{Deferred, testing};
+    ///
+    /// let (resolver, d) = Deferred::new();
+    /// let (source, other) = Deferred::new();
+    /// resolver.fire_from(other);
+    /// source.callback(1);
+    /// assert_eq!(testing::success_of(d), 1);
+    /// ```
     pub fn fire_from(self, d: Deferred<T>) {
         d.chain_deferred(self);
     }
@@ -114,6 +162,23 @@ impl<T: Send + 'static> Resolver<T> {
     }
 
     /// Returns whether the Deferred was cancelled.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::thread;
+    /// use tokio_deferred::Deferred;
+    ///
+    /// let (resolver, d) = Deferred::<()>::new();
+    /// let worker = thread::spawn(move || {
+    ///     while !resolver.is_cancelled() {
+    ///         thread::yield_now(); // some work
+    ///     }
+    /// });
+    /// d.cancel();
+    /// worker.join().unwrap();
+    /// # drop(d.add_errback(|_| Ok(())));
+    /// ```
     pub fn is_cancelled(&self) -> bool {
         self.head.is_cancelled()
     }
@@ -168,6 +233,18 @@ impl<T: Send + 'static> Resolver<T> {
 
     /// Returns whether somebody may still see the result: false after a
     /// cancel, and after the Deferred was dropped with no stage on it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tokio_deferred::Deferred;
+    ///
+    /// let (resolver, d) = Deferred::<()>::new();
+    /// assert!(resolver.is_observed());
+    /// drop(d);
+    /// assert!(!resolver.is_observed());
+    /// # resolver.callback(());
+    /// ```
     pub fn is_observed(&self) -> bool {
         self.head.is_seen()
     }

@@ -1,4 +1,8 @@
 //! The stages a chain can have.
+//!
+//! A function that does not run is dropped before the result is made: where a
+//! drop panics at the end of a scope, the compiler forgets the value that the
+//! scope returns (rust-lang/rust#47949), and a user's value would be lost.
 
 use super::outcome::step_of;
 use super::{Deferred, Outcome};
@@ -41,7 +45,10 @@ where
     fn run(self, input: Result<T, Failure>, site: Site<'_>) -> Step<R::Output> {
         match input {
             Ok(value) => step_of((self.0)(value), site, Self::name),
-            Err(failure) => Step::Done(Err(failure)),
+            Err(failure) => {
+                drop(self);
+                Step::Done(Err(failure))
+            }
         }
     }
 }
@@ -63,7 +70,10 @@ where
     #[inline]
     fn run(self, input: Result<T, Failure>, site: Site<'_>) -> Step<T> {
         match input {
-            Ok(value) => Step::Done(Ok(value)),
+            Ok(value) => {
+                drop(self);
+                Step::Done(Ok(value))
+            }
             Err(failure) => step_of((self.0)(failure), site, Self::name),
         }
     }
@@ -87,9 +97,18 @@ where
 
     #[inline]
     fn run(self, input: Result<T, Failure>, site: Site<'_>) -> Step<A::Output> {
+        let Pair(callback, errback, _) = self;
         match input {
-            Ok(value) => step_of((self.0)(value), site, type_name::<F>),
-            Err(failure) => step_of((self.1)(failure), site, type_name::<G>),
+            Ok(value) => {
+                let outcome = callback(value);
+                drop(errback);
+                step_of(outcome, site, type_name::<F>)
+            }
+            Err(failure) => {
+                let outcome = errback(failure);
+                drop(callback);
+                step_of(outcome, site, type_name::<G>)
+            }
         }
     }
 }
@@ -130,7 +149,13 @@ where
 
     #[inline]
     fn run(self, input: Result<T, Failure>, _: Site<'_>) -> Step<U> {
-        Step::Done(input.map(self.0))
+        match input {
+            Ok(value) => Step::Done(Ok((self.0)(value))),
+            Err(failure) => {
+                drop(self);
+                Step::Done(Err(failure))
+            }
+        }
     }
 }
 
@@ -169,8 +194,9 @@ where
 
     #[inline]
     fn run(self, input: Result<T, Failure>, _: Site<'_>) -> Step<T> {
-        if let Err(failure) = &input {
-            (self.0)(failure);
+        match &input {
+            Ok(_) => drop(self),
+            Err(failure) => (self.0)(failure),
         }
         Step::Done(input)
     }

@@ -4,7 +4,6 @@ use super::block::{Block, Next, Ptr};
 use super::link;
 use super::run::run;
 use super::shim::{AtomicPtr, Ordering, sole};
-use super::stage::{Site, Stage, Step, watched};
 use super::state::{FIRED, REF, RUNNING, State};
 use super::tail::Tail;
 use crate::failure::Failure;
@@ -32,10 +31,6 @@ impl Anchor {
             watch.fired();
         }
         Anchor(chain)
-    }
-
-    pub(crate) fn site(&self, at: &'static Location<'static>) -> Site<'_> {
-        Site::chain(at, &self.0.block().meta)
     }
 
     /// Whether a pause holds it up, or the thread that dropped the last one
@@ -69,19 +64,6 @@ impl Anchor {
         Tail::new(chain)
     }
 
-    /// Tells a watcher of a stage that ran outside of the chain.
-    pub(crate) fn watch_stage<S: Stage>(
-        &self,
-        place: &'static Location<'static>,
-        value_in: bool,
-        step: &Step<S::Out>,
-    ) {
-        if let Some(watch) = self.0.block().meta.watch() {
-            watch.added(S::name(), place);
-            watch.ran(watched::<S>(value_in, step));
-        }
-    }
-
     /// Looks at the chain as at one that has its result.
     pub(crate) fn as_tail(&self) -> ManuallyDrop<Tail<()>> {
         ManuallyDrop::new(Tail::new(self.0))
@@ -95,11 +77,11 @@ impl Drop for Anchor {
 }
 
 /// An anchor that is made when somebody first asks for it.
-pub(crate) struct LazyAnchor(AtomicPtr<Block>);
+pub(super) struct LazyAnchor(AtomicPtr<Block>);
 
 impl LazyAnchor {
     #[inline]
-    pub(crate) fn new(anchor: Option<Anchor>) -> Self {
+    pub(super) fn new(anchor: Option<Anchor>) -> Self {
         LazyAnchor(AtomicPtr::new(match anchor {
             Some(anchor) => ManuallyDrop::new(anchor).0.into_raw(),
             None => ptr::null_mut(),
@@ -107,13 +89,13 @@ impl LazyAnchor {
     }
 
     #[inline]
-    pub(crate) fn get(&self) -> Option<ManuallyDrop<Anchor>> {
+    pub(super) fn get(&self) -> Option<ManuallyDrop<Anchor>> {
         // ORDERING: Acquire: the block was made before its pointer was stored.
         let raw = self.0.load(Ordering::Acquire);
         Ptr::from_raw(raw).map(|chain| ManuallyDrop::new(Anchor(chain)))
     }
 
-    pub(crate) fn get_or_make(&self, made: &'static Location<'static>) -> ManuallyDrop<Anchor> {
+    pub(super) fn get_or_make(&self, made: &'static Location<'static>) -> ManuallyDrop<Anchor> {
         if let Some(anchor) = self.get() {
             return anchor;
         }
@@ -134,14 +116,14 @@ impl LazyAnchor {
     }
 
     #[inline]
-    pub(crate) fn take(&mut self) -> Option<Anchor> {
+    pub(super) fn take(&mut self) -> Option<Anchor> {
         let chain = Ptr::from_raw(sole(&mut self.0))?;
         self.0 = AtomicPtr::new(ptr::null_mut());
         Some(Anchor(chain))
     }
 
     #[inline]
-    pub(crate) fn is_none(&mut self) -> bool {
+    pub(super) fn is_none(&mut self) -> bool {
         sole(&mut self.0).is_null()
     }
 }

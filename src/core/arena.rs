@@ -74,6 +74,7 @@ impl Reader {
     /// # Safety
     ///
     /// By who frees the block: every record is consumed.
+    #[inline]
     pub(super) unsafe fn end(&mut self) {
         // SAFETY: the caller says so.
         unsafe { Chunk::free(self.chunk) };
@@ -100,6 +101,7 @@ impl Chunk {
     /// # Safety
     ///
     /// `chunk` is null or from `new`, and not used afterwards.
+    #[inline]
     unsafe fn free(chunk: *mut Chunk) {
         if !chunk.is_null() {
             // SAFETY: the layout is the one it was allocated with.

@@ -27,6 +27,11 @@ impl CancelRequest {
         Failure::cancelled(self.reason, self.quiet, self.at)
     }
 
+    /// Drops it, where it comes to nothing.
+    pub(crate) fn give_up(self) {
+        quietly("the drop of the reason of a cancel", || drop(self));
+    }
+
     /// Makes two cancels of it, for the same reason.
     pub(crate) fn split(self) -> (Self, Self) {
         let CancelRequest { reason, quiet, at } = self;
@@ -42,7 +47,9 @@ impl CancelRequest {
     /// Cancels each of `targets`, in order, for the same reason.
     pub(crate) fn send_to(self, targets: impl IntoIterator<Item = Handle>) {
         let mut targets = targets.into_iter().peekable();
-        let Some(first) = targets.next() else { return };
+        let Some(first) = targets.next() else {
+            return self.give_up();
+        };
         if targets.peek().is_none() {
             // Nothing to share: the reason arrives as it is.
             first.cancel(self);
@@ -248,7 +255,7 @@ pub(super) fn cancel(start: Ptr, request: CancelRequest) {
     let (mut steps, mut stride) = (0_u64, 2_u64);
     loop {
         match find(chain, epoch) {
-            Found::Nothing => return,
+            Found::Nothing => return request.give_up(),
             Found::GoOn(next, only) => {
                 // Chains that wait for each other in a ring are nobody's to
                 // cancel: a stride that doubles finds the ring (Brent).
@@ -257,7 +264,7 @@ pub(super) fn cancel(start: Ptr, request: CancelRequest) {
                     mark = next.clone();
                     (steps, stride) = (0, stride * 2);
                 } else if next.is_same(&mark) {
-                    return;
+                    return request.give_up();
                 }
                 owned = next;
                 chain = owned.0;
@@ -276,17 +283,29 @@ pub(super) fn cancel(start: Ptr, request: CancelRequest) {
             Found::Once(side, fired) => {
                 let result = side.run();
                 if fired || claim(chain, true) {
+                    let at = request.at;
+                    let failure = match &result {
+                        Ok(None) => Some(request.into_failure()),
+                        // Before the run: who fired must get to its end.
+                        _ => {
+                            request.give_up();
+                            None
+                        }
+                    };
                     // SAFETY: we fired it, and are its runner.
                     unsafe {
-                        finish(chain, |slot, put| match result {
-                            Ok(Some(result)) => result(slot),
-                            Ok(None) => put(slot, request.into_failure()),
-                            Err(payload) => put(slot, Failure::panicked(payload, request.at)),
+                        finish(chain, |slot, put| match (result, failure) {
+                            (Ok(Some(result)), _) => result(slot),
+                            (Ok(None), failure) => {
+                                put(slot, failure.expect("made of the request"));
+                            }
+                            (Err(payload), _) => put(slot, Failure::panicked(payload, at)),
                         });
                     }
                 } else {
                     // The canceller fired it itself, or the producer did.
                     quietly("the drop of a late result", || drop(result));
+                    request.give_up();
                 }
                 return;
             }

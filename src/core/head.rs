@@ -41,13 +41,40 @@ impl<T> Head<T> {
     ///
     /// The result, if the chain was cancelled before; or, if `only_seen`, if
     /// nobody can see it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn fire(
         self,
         result: Result<T, Failure>,
         only_seen: bool,
     ) -> Result<(), Result<T, Failure>> {
         let chain = self.into_ptr();
+        let state = chain.load();
+        // The usual chain: unfired, with nothing in its slot and nobody to
+        // tell; and the usual claim and fill.
+        let unless = if only_seen { UNSEEN } else { 0 };
+        if !state.has(FIRED | LOCKED | CANCEL_SIDE | CANCELLED | CANCELLING | unless)
+            && chain.block().meta.ext().is_none()
+            && chain.change(state, fired(state).0).is_ok()
+        {
+            // SAFETY: we fired it, so the slot, which is empty, is ours (4).
+            // What the head's reference was is the run's.
+            unsafe {
+                chain.block().slot.with_mut(|slot| (*slot).put(result));
+                go_on(chain, state);
+            }
+            return Ok(());
+        }
+        Self::fire_slowly(chain, result, only_seen)
+    }
+
+    /// As `fire`, whatever the state is.
+    #[cold]
+    #[inline(never)]
+    fn fire_slowly(
+        chain: Ptr,
+        result: Result<T, Failure>,
+        only_seen: bool,
+    ) -> Result<(), Result<T, Failure>> {
         let unless = if only_seen { UNSEEN } else { 0 };
         let Some(state) = claim(chain, unless) else {
             chain.release(1, 0);
@@ -57,11 +84,7 @@ impl<T> Head<T> {
         // had is now the run's.
         unsafe {
             fill(chain, state, result);
-            // With nothing to run and nobody to wake, rest is one step away.
-            let at_once = !state.has(MORE | WAKER | CLOSED) && !state.is_paused();
-            if !(at_once && hold(chain, fired(state))) {
-                run(chain);
-            }
+            run(chain);
         }
         Ok(())
     }
@@ -148,6 +171,21 @@ fn claim(chain: Ptr, unless: u64) -> Option<State> {
 #[inline]
 fn fired(state: State) -> State {
     State((state.0 | FIRED | RUNNING) & !(MORE | CANCEL_SIDE))
+}
+
+/// Runs a chain that was fired from `state`.
+///
+/// # Safety
+///
+/// The caller fired it, filled the slot, and gives up one reference.
+#[inline(always)]
+unsafe fn go_on(chain: Ptr, state: State) {
+    // With nothing to run and nobody to wake, rest is one step away.
+    let at_once = !state.has(MORE | WAKER | CLOSED) && !state.is_paused();
+    if !(at_once && hold(chain, fired(state))) {
+        // SAFETY: as the caller says.
+        unsafe { run(chain) }
+    }
 }
 
 /// Drops what a cancel would have needed. If that panics, the panic is the

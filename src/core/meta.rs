@@ -179,17 +179,23 @@ impl Ext {
 }
 
 impl Drop for Meta {
+    #[inline]
     fn drop(&mut self) {
         let word = self.word();
         if word.addr() & MORE != 0 {
             let ext = word.map_addr(|addr| addr & !MORE).cast::<Ext>();
             // SAFETY: it came from a Box, and nobody has the Meta any more.
-            let ext = unsafe { Box::from_raw(ext) };
-            if let Some(watch) = &ext.watch {
-                watch.finished();
-            }
-            // A span's drop calls the subscriber.
-            crate::failure::quietly("the end of a span", || drop(ext));
+            end(unsafe { Box::from_raw(ext) });
         }
     }
+}
+
+#[cold]
+#[inline(never)]
+fn end(ext: Box<Ext>) {
+    if let Some(watch) = &ext.watch {
+        watch.finished();
+    }
+    // A span's drop calls the subscriber.
+    crate::failure::quietly("the end of a span", || drop(ext));
 }

@@ -5,6 +5,7 @@ use super::meta::{Meta, WatchState};
 use super::record::{Flow, Kind, Record, Sort, read_closure, size_with};
 use super::tail::Tail;
 use crate::failure::{Failure, Place};
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 
 /// A pair of callbacks, one of which runs on the result of the stage before.
@@ -56,7 +57,7 @@ impl<'a> Site<'a> {
         Site { at, owner }
     }
 
-    pub(super) fn chain(at: &'static Location<'static>, meta: &'a Meta) -> Self {
+    fn chain(at: &'static Location<'static>, meta: &'a Meta) -> Self {
         let owner = Owner::Chain(meta);
         Site { at, owner }
     }
@@ -80,15 +81,21 @@ pub(crate) fn call<S: Stage>(
     input: Result<S::In, Failure>,
     site: Site<'_>,
 ) -> Step<S::Out> {
+    #[cfg(tokio_deferred_break)]
+    if let Some(lost) = crate::sabotage::lose_callback(site.at) {
+        return Step::Done(Err(lost));
+    }
     // Unwind safety: what the closure captured is gone, and the result is
     // replaced by the failure.
     match catch_unwind(AssertUnwindSafe(|| stage.run(input, site))) {
         Ok(step) => step,
-        Err(payload) => {
-            let failure = Failure::panicked(payload, site.at);
-            Step::Done(Err(noted(failure, site, S::name())))
-        }
+        Err(payload) => Step::Done(Err(panicked::<S>(payload, site))),
     }
+}
+
+#[cold]
+fn panicked<S: Stage>(payload: Box<dyn Any + Send>, site: Site<'_>) -> Failure {
+    noted(Failure::panicked(payload, site.at), site, S::name())
 }
 
 /// The kind of a record that holds an `S`.
@@ -115,42 +122,74 @@ unsafe fn run_stage<S: Stage>(record: *mut Record, chain: Ptr) -> Flow {
         let input: Result<S::In, Failure> = block.slot.with_mut(|slot| (*slot).take());
         (stage, at, input)
     };
-    let value_in = input.is_ok();
-    let watch = block.meta.watch();
-    let step = call(stage, input, Site::chain(at, &block.meta));
-    if let Some(watch) = watch {
-        watch.ran(watched::<S>(value_in, &step));
+    let site = Site::chain(at, &block.meta);
+    if block.meta.ext().is_some() {
+        let value_in = input.is_ok();
+        let step = call(stage, input, site);
+        if let Some(watch) = block.meta.watch() {
+            watch.ran(watched::<S>(value_in, &step));
+        }
+        // SAFETY: as above; the input was moved out.
+        return unsafe { came_to::<S>(step, chain, site) };
     }
-    match step {
+    #[cfg(tokio_deferred_break)]
+    if let Some(lost) = crate::sabotage::lose_callback(site.at) {
+        drop((stage, input));
+        // SAFETY: as above.
+        return unsafe { came_to::<S>(Step::Done(Err(lost)), chain, site) };
+    }
+    // As `call`, but the usual result goes straight from the registers into the
+    // slot: written as a whole and read in parts, or the other way round, it
+    // would make the processor wait.
+    let ran = catch_unwind(AssertUnwindSafe(|| match stage.run(input, site) {
         Step::Done(output) => {
-            block.slot.with_mut(|slot| {
-                // SAFETY: as above; the input was moved out.
-                unsafe { (*slot).put(output) }
-            });
+            // SAFETY: as above; the input was moved out.
+            block.slot.with_mut(|slot| unsafe { (*slot).put(output) });
             Flow::Next
         }
+        // SAFETY: as above.
+        step => unsafe { came_to::<S>(step, chain, site) },
+    }));
+    match ran {
+        Ok(flow) => flow,
+        Err(payload) => {
+            let step = Step::Done(Err(panicked::<S>(payload, site)));
+            // SAFETY: as above.
+            unsafe { came_to::<S>(step, chain, site) }
+        }
+    }
+}
+
+/// Goes on with what came of an `S`.
+///
+/// # Safety
+///
+/// As for [`Kind::run`], of a record that held an `S`; the slot is empty.
+#[cold]
+#[inline(never)]
+unsafe fn came_to<S: Stage>(step: Step<S::Out>, chain: Ptr, site: Site<'_>) -> Flow {
+    let output = match step {
+        Step::Done(output) => output,
         Step::Wait(tail) if tail.is_tail_of(chain) => {
             // It would wait for itself for ever, and nobody would hear of it.
             let error = "a callback returned the Deferred that it is on";
-            let failure = noted(
-                Failure::from_box(error.into(), at),
-                Site::chain(at, &block.meta),
-                S::name(),
-            );
-            block.slot.with_mut(|slot| {
-                // SAFETY: as above.
-                unsafe { (*slot).put::<Result<S::Out, Failure>>(Err(failure)) }
-            });
+            let failure = Failure::from_box(error.into(), site.at);
             drop(tail);
-            Flow::Next
+            Err(noted(failure, site, S::name()))
         }
-        Step::Wait(tail) => Flow::Wait(tail.into_ptr()),
-    }
+        Step::Wait(tail) => return Flow::Wait(tail.into_ptr()),
+    };
+    // SAFETY: the caller is the runner, and the slot is empty (4).
+    chain
+        .block()
+        .slot
+        .with_mut(|slot| unsafe { (*slot).put(output) });
+    Flow::Next
 }
 
 /// What a watcher is told of an `S` that made `step` of its input.
 #[cold]
-pub(super) fn watched<S: Stage>(value_in: bool, step: &Step<S::Out>) -> WatchState {
+fn watched<S: Stage>(value_in: bool, step: &Step<S::Out>) -> WatchState {
     WatchState {
         value_in,
         value_out: match step {

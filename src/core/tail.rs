@@ -33,6 +33,9 @@ pub(crate) fn pair<T>(made: &'static Location<'static>) -> (Head<T>, Tail<T>) {
 /// A result, and what is left of its chain if somebody else has a part in it.
 pub(crate) type Taken<T> = (Result<T, Failure>, Option<Anchor>);
 
+/// A result, and where its chain, of which nothing is left, was made.
+pub(super) type Plain<T> = (Result<T, Failure>, &'static Location<'static>);
+
 /// What a cancel of an unfired chain asks.
 pub(crate) enum OnCancel<T> {
     /// This function, once.
@@ -99,7 +102,7 @@ impl<T> Tail<T> {
     /// # Errors
     ///
     /// The chain, if it is not at rest.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn take(self) -> Result<Taken<T>, Self> {
         let state = self.chain.load();
         if !state.is_at_rest() {
@@ -120,6 +123,45 @@ impl<T> Tail<T> {
         }
     }
 
+    /// Takes the result of a chain at rest that nobody else has a part in, and
+    /// says where it was made: all that there is to know of it.
+    ///
+    /// # Safety
+    ///
+    /// If there is one, the tail is not used again, nor dropped.
+    #[inline(always)]
+    pub(super) unsafe fn take_plain(&mut self) -> Option<Plain<T>> {
+        let chain = self.chain;
+        let state = chain.load();
+        let meta = &chain.block().meta;
+        if !(state.is_at_rest() && state.is_sole() && meta.ext().is_none()) {
+            return None;
+        }
+        let made = meta.made();
+        // SAFETY: at rest, and the tail is ours (4, 7, 9); so is the only
+        // reference, which the caller forgets.
+        unsafe {
+            let value = take_value::<T>(chain);
+            chain.free();
+            Some((value, made))
+        }
+    }
+
+    /// As `take_plain`, by value.
+    ///
+    /// # Errors
+    ///
+    /// The chain, if it is not such a one.
+    #[inline(always)]
+    pub(crate) fn into_plain(self) -> Result<Plain<T>, Self> {
+        let mut this = ManuallyDrop::new(self);
+        // SAFETY: it is dropped and used again only if there is none.
+        match unsafe { this.take_plain() } {
+            Some(plain) => Ok(plain),
+            None => Err(ManuallyDrop::into_inner(this)),
+        }
+    }
+
     /// Appends a stage. It runs on this thread, now, if the chain is at rest.
     #[inline]
     pub(crate) fn add<S: Stage<In = T>>(
@@ -127,6 +169,7 @@ impl<T> Tail<T> {
         stage: S,
         place: &'static Location<'static>,
     ) -> Tail<S::Out> {
+        let seen = self.chain.load();
         let chain = self.into_ptr();
         // SAFETY: the tail is ours; the kind is that of an S, whose input type
         // is the tail's (6, 7).
@@ -137,8 +180,9 @@ impl<T> Tail<T> {
             append(chain, KindOf::<S>::KIND, Payload { place }, |record| {
                 write_closure(record, stage);
             });
-            if appended(chain, 0, true) {
-                run(chain);
+            // The usual case of `appended`, at once.
+            if seen.is_at_rest() || chain.change(seen, seen.0 | MORE).is_err() {
+                run_appended(chain);
             }
         }
         Tail::new(chain)
@@ -238,6 +282,10 @@ impl<T> Tail<T> {
         }
     }
 
+    pub(crate) fn made(&self) -> &'static Location<'static> {
+        self.chain.block().meta.made()
+    }
+
     pub(crate) fn watch_id(&self) -> Option<u64> {
         self.chain.block().meta.watch_id()
     }
@@ -333,10 +381,19 @@ pub(super) unsafe fn append(
     }
 }
 
+/// The read-modify-write after an append (6), and the run, if it is ours.
+#[cold]
+#[inline(never)]
+unsafe fn run_appended(chain: Ptr) {
+    if appended(chain, 0, true) {
+        // SAFETY: it was at rest and is ours now, with a reference.
+        unsafe { run(chain) }
+    }
+}
+
 /// The read-modify-write after an append (6): sets `flags`, and says whether
 /// the chain was at rest and is ours to run. The reference of the tail is kept
 /// if `keep`; else it goes to the run, or is given up.
-#[inline]
 fn appended(chain: Ptr, flags: u64, keep: bool) -> bool {
     let (state, _) = chain.update(|s| {
         Next::To(match (s.is_at_rest(), keep) {
@@ -411,7 +468,7 @@ unsafe fn drop_value<T>(_: *mut Record, chain: Ptr) -> Flow {
 /// Drops a result that nobody will take; a failure is reported, the panic of a
 /// value's drop as well.
 #[inline]
-pub(crate) fn give_up<T>(
+pub(super) fn give_up<T>(
     value: Result<T, Failure>,
     whose: impl Fn() -> (&'static Location<'static>, Option<&'static str>),
 ) {

@@ -13,7 +13,34 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 /// A signal, with its panic caught.
-type Signal = Pin<Box<dyn Future<Output = Result<(), Box<dyn Any + Send>>> + Send>>;
+type Wakeup = Pin<Box<dyn Future<Output = Result<(), Box<dyn Any + Send>>> + Send>>;
+
+/// A signal, the drop of which may come in a task that nobody looks at.
+struct Signal(Option<Wakeup>);
+
+impl Signal {
+    fn new(signal: impl Future<Output = ()> + Send + 'static) -> Self {
+        Signal(Some(Box::pin(AssertUnwindSafe(signal).catch_unwind())))
+    }
+}
+
+impl Future for Signal {
+    type Output = Result<(), Box<dyn Any + Send>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut self.0 {
+            Some(signal) => signal.as_mut().poll(cx),
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl Drop for Signal {
+    fn drop(&mut self) {
+        let signal = self.0.take();
+        quietly("the drop of a signal", || drop(signal));
+    }
+}
 
 /// Who waits for the signal. Dropped before it came, it cancels as well: a
 /// signal that is lost can be heeded no more.
@@ -78,7 +105,7 @@ impl<T: Send + 'static> Deferred<T> {
     #[track_caller]
     pub fn cancel_when(self, signal: impl Future<Output = ()> + Send + 'static) -> Deferred<T> {
         if self.is_fired() {
-            quietly("the drop of a signal", || drop(signal));
+            drop(Signal::new(signal));
             return self;
         }
         let made = Location::caller();
@@ -87,10 +114,10 @@ impl<T: Send + 'static> Deferred<T> {
             limit: Some(limit.clone()),
             made,
         };
-        let mut signal: Signal = Box::pin(AssertUnwindSafe(signal).catch_unwind());
+        let mut signal = Signal::new(signal);
         let task = match first_poll(&mut signal) {
             Poll::Ready(outcome) => {
-                quietly("the drop of a signal", || drop(signal));
+                drop(signal);
                 watch.ended(outcome);
                 None
             }

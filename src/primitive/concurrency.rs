@@ -83,6 +83,19 @@ where
 /// cancels those under way, in order, and fails it with
 /// [`Cancelled`](crate::Cancelled). Failures that do not get into the result
 /// are reported as those of a [`DeferredList`](crate::DeferredList) are.
+///
+/// # Examples
+///
+/// ```
+/// use tokio_deferred::{Deferred, map_with_concurrency, testing};
+///
+/// let map = map_with_concurrency(["1", "two", "3"], 2, |text| {
+///     Deferred::succeed(text).add_callback(|text| Ok(text.parse::<i32>()?))
+/// });
+/// let results = testing::success_of(map.consume_errors(true).into_deferred());
+/// let values: Vec<_> = results.into_iter().map(Result::ok).collect();
+/// assert_eq!(values, [Some(1), None, Some(3)]);
+/// ```
 #[must_use = "a ConcurrentMap does nothing until it is awaited or made a Deferred"]
 pub struct ConcurrentMap<I, F> {
     parts: (I, F),
@@ -227,10 +240,7 @@ where
                 return false;
             }
         };
-        let child = match catch_unwind(AssertUnwindSafe(|| f(item).into_deferred())) {
-            Ok(child) => child,
-            Err(payload) => Deferred::ready(Err(Failure::panicked(payload, self.made)), self.made),
-        };
+        let child = Deferred::came_of(|| f(item), self.made);
         let (index, is_unwanted) = self.group.enter(child.pending_handle());
         if is_unwanted {
             child.send_cancel(unwanted(self.made));

@@ -52,6 +52,18 @@ struct Inner {
 }
 
 /// A [`DeferredFilesystemLock`] that is held; dropping it releases the lock.
+///
+/// # Examples
+///
+/// ```
+/// use tokio_deferred::{DeferredFilesystemLock, testing};
+///
+/// let dir = tempfile::tempdir().unwrap();
+/// let lock = DeferredFilesystemLock::new(dir.path().join("lock"));
+/// let guard = testing::success_of(lock.defer_until_locked(None));
+/// assert_eq!(guard.path(), lock.path());
+/// drop(guard); // the next one may have it
+/// ```
 #[must_use = "a guard that is dropped at once releases the lock at once"]
 pub struct FilesystemLockGuard {
     file: File,
@@ -60,6 +72,19 @@ pub struct FilesystemLockGuard {
 
 /// The file of a [`DeferredFilesystemLock`] cannot be made, opened for writing
 /// or locked; the `source()` says why.
+///
+/// # Examples
+///
+/// ```
+/// use tokio_deferred::{DeferredFilesystemLock, LockFileError, testing};
+///
+/// let dir = tempfile::tempdir().unwrap();
+/// let lock = DeferredFilesystemLock::new(dir.path().join("missing").join("lock"));
+/// let failure = testing::failure_of(lock.defer_until_locked(None));
+/// let error = failure.check::<LockFileError>().unwrap();
+/// assert_eq!(error.path, lock.path());
+/// assert_eq!(error.source.kind(), std::io::ErrorKind::NotFound);
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[error("cannot lock the file {}", .path.display())]
 #[non_exhaustive]

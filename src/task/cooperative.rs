@@ -14,6 +14,25 @@ pub(super) type Steps = Box<dyn FnMut() -> Option<Deferred<()>> + Send>;
 /// One iterator on its way: Twisted's `CooperativeTask`.
 ///
 /// Clones are the same task. Dropping it changes nothing.
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::{Arc, atomic::{AtomicUsize, Ordering}};
+/// use tokio_deferred::{Deferred, task};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let done = Arc::new(AtomicUsize::new(0));
+/// let count = Arc::clone(&done);
+/// let steps = (0..100).map(move |_| {
+///     count.fetch_add(1, Ordering::Relaxed);
+///     Deferred::succeed(())
+/// });
+/// let task = task::cooperate(steps);
+/// task.when_done().await.unwrap();
+/// assert_eq!(done.load(Ordering::Relaxed), 100);
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct CooperativeTask {
     pub(super) task: Arc<Task>,
@@ -45,6 +64,20 @@ struct Over {
 }
 
 /// The task is over: Twisted's `TaskFinished` and its subclasses.
+///
+/// # Examples
+///
+/// ```
+/// use tokio_deferred::{Deferred, task::{self, TaskFinished}};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let task = task::cooperate(std::iter::repeat_with(|| Deferred::succeed(())));
+/// task.stop().unwrap();
+/// assert_eq!(task.stop(), Err(TaskFinished::Stopped));
+/// let error = task.when_done().await.unwrap_err();
+/// assert_eq!(error.downcast_ref::<TaskFinished>(), Some(&TaskFinished::Stopped));
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TaskFinished {
@@ -63,6 +96,20 @@ pub enum TaskFinished {
 }
 
 /// The task was resumed more often than it was paused: Twisted's `NotPaused`.
+///
+/// # Examples
+///
+/// ```
+/// use tokio_deferred::{Deferred, task};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let task = task::cooperate([Deferred::succeed(())]);
+/// task.pause().unwrap();
+/// assert!(task.resume().is_ok());
+/// assert!(task.resume().is_err()); // NotPaused
+/// # task.when_done().await.unwrap();
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the task is not paused")]
 #[non_exhaustive]

@@ -114,9 +114,10 @@ impl Cooperator {
         I::Item: Outcome,
     {
         let mut iterator = iterator.into_iter();
+        let made = Location::caller();
         let steps: Steps = Box::new(move || {
             let step = iterator.next()?;
-            Some(step.into_deferred().map(drop))
+            Some(step.into_deferred(made).map(drop))
         });
         let runtime = find_runtime(None);
         let handle = runtime.as_ref().ok().cloned();

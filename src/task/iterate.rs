@@ -75,21 +75,48 @@ where
                 Err(pending) => {
                     return pending.add_callback(move |flow| match flow {
                         ControlFlow::Continue(state) => turns(state, f),
-                        ControlFlow::Break(value) => Deferred::succeed(value),
+                        ControlFlow::Break(value) => {
+                            drop(f);
+                            Deferred::succeed(value)
+                        }
                     });
                 }
             },
         };
         match flow {
             Ok(ControlFlow::Continue(next)) => state = next,
-            Ok(ControlFlow::Break(value)) => return Deferred::succeed(value),
-            Err(failure) => return Deferred::fail(failure),
+            // The function goes before there is a result to return: a panic in
+            // its drop is then the failure, and no value is lost.
+            Ok(ControlFlow::Break(value)) => {
+                drop(f);
+                return Deferred::succeed(value);
+            }
+            Err(failure) => {
+                drop(f);
+                return Deferred::fail(failure);
+            }
         }
     }
 }
 
 /// What one call of a loop may return: a [`ControlFlow`], or a `Result` or a
 /// [`Deferred`] of one; see [`iterate`].
+///
+/// # Examples
+///
+/// ```
+/// use std::ops::ControlFlow::{self, Break, Continue};
+/// use tokio_deferred::{Deferred, task::iterate, testing};
+///
+/// // A turn that knows its flow, and one that waits for it.
+/// let now = iterate(1, |n| if n < 100 { Continue(n * 2) } else { Break(n) });
+/// let later = iterate(1, |n| {
+///     Deferred::<i32>::succeed(n * 2).map(|n| -> ControlFlow<i32, i32> {
+///         if n < 100 { Continue(n) } else { Break(n) }
+///     })
+/// });
+/// assert_eq!((testing::success_of(now), testing::success_of(later)), (128, 128));
+/// ```
 #[diagnostic::on_unimplemented(
     message = "a turn of `iterate` cannot return `{Self}`",
     label = "returns neither a `ControlFlow`, nor a `Result<ControlFlow<_, _>, Failure>`, nor a `Deferred<ControlFlow<_, _>>`"

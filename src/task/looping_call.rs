@@ -91,6 +91,22 @@ struct Run {
 }
 
 /// The LoopingCall was started while it ran.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use tokio_deferred::{task::{AlreadyRunning, LoopingCall}, testing};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let call = LoopingCall::new(|| ());
+/// let running = call.start(Duration::from_secs(1));
+/// let second = call.start(Duration::from_secs(1));
+/// assert!(testing::failure_of(second).is::<AlreadyRunning>());
+/// call.stop();
+/// running.await.unwrap();
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the looping call runs already")]
 #[non_exhaustive]
@@ -145,8 +161,10 @@ impl LoopingCall {
     /// # }
     /// ```
     #[doc(alias = "withCount")]
+    #[track_caller]
     pub fn with_count<R: Outcome>(mut f: impl FnMut(u64) -> R + Send + 'static) -> Self {
-        let function: Function = Box::new(move |count| f(count).into_deferred().map(drop));
+        let made = Location::caller();
+        let function: Function = Box::new(move |count| f(count).into_deferred(made).map(drop));
         let state = Mutex::new(State {
             function: Some(function),
             run: None,
@@ -347,6 +365,10 @@ impl Shared {
                 Begin::Early => continue,
                 Begin::Call(function, count) => (function, count),
             };
+            #[cfg(tokio_deferred_break)]
+            if crate::sabotage::strikes(crate::sabotage::Fault::DoubleRun) {
+                drop(function(count));
+            }
             let called = Deferred::maybe(|| function(count));
             lock(&self.state).function = Some(function);
             called.await?;
