@@ -91,12 +91,20 @@ impl<T> Deferred<T> {
         }
     }
 
-    /// Returns what a stage that returned this Deferred came to.
-    #[inline]
+    /// Returns what a stage that returned this Deferred came to: a chain, which
+    /// may have its result, in all but the usual case.
+    #[inline(always)]
     pub(super) fn into_step(self) -> Step<T> {
-        match self.into_result() {
-            Ok((result, _)) => Step::Done(result),
-            Err(tail) => Step::Wait(tail),
+        match self.held {
+            Held::Ready(ready) => match ready.into_plain() {
+                Ok((result, _)) => Step::Done(result),
+                Err(ready) => Step::Wait(ready.into_chain()),
+            },
+            Held::Chain(chained) => match chained.tail.into_plain() {
+                Ok((result, _)) => Step::Done(result),
+                Err(tail) => Step::Wait(tail),
+            },
+            Held::Taken(_) => Step::Done(taken()),
         }
     }
 
@@ -141,9 +149,10 @@ impl<T> Deferred<T> {
                 }
             }
         };
-        match call(stage, input, Site::inline(place, made)) {
+        let site = Site::inline(place, made);
+        match call(stage, input, site) {
             Step::Done(output) => Deferred::beside(output, None, made),
-            Step::Wait(tail) => Deferred::in_chain(instead(tail, made)),
+            Step::Wait(tail) => Deferred::in_chain(instead::<S>(tail, site, made)),
         }
     }
 
@@ -204,13 +213,18 @@ fn referred<S: Stage>(
 
 /// A result that nobody refers to came to another Deferred.
 #[cold]
-fn instead<T>(tail: Tail<T>, made: &'static Location<'static>) -> Tail<T> {
-    if tail.is_fresh() {
+#[inline(never)]
+fn instead<S: Stage>(
+    tail: Tail<S::Out>,
+    site: Site<'_>,
+    made: &'static Location<'static>,
+) -> Tail<S::Out> {
+    match Step::Wait(tail).settled::<S>(site) {
+        Step::Done(output) => Anchor::make(made).put_back(output),
         // Nobody refers to that either, and it has no stage of its own that
         // a pause could hold up: it takes this one's place.
-        tail
-    } else {
-        Anchor::make(made).wait_for(tail)
+        Step::Wait(tail) if tail.is_fresh() => tail,
+        Step::Wait(tail) => Anchor::make(made).wait_for(tail),
     }
 }
 

@@ -30,8 +30,20 @@ pub(crate) trait Stage: Send + 'static {
 pub(crate) enum Step<T> {
     /// A result.
     Done(Result<T, Failure>),
-    /// A chain that has none yet.
+    /// A chain, which may have its result.
     Wait(Tail<T>),
+}
+
+impl<T> Step<T> {
+    /// Takes the result out of a chain that has it.
+    pub(crate) fn settled<S: Stage>(self, site: Site<'_>) -> Self {
+        let Step::Wait(tail) = self else { return self };
+        match tail.take() {
+            Ok((Err(failure), _)) => Step::Done(Err(noted(failure, site, S::name()))),
+            Ok((result, _)) => Step::Done(result),
+            Err(tail) => Step::Wait(tail),
+        }
+    }
 }
 
 /// Where a stage stands, for the trace of a failure that leaves it.
@@ -125,7 +137,7 @@ unsafe fn run_stage<S: Stage>(record: *mut Record, chain: Ptr) -> Flow {
     let site = Site::chain(at, &block.meta);
     if block.meta.ext().is_some() {
         let value_in = input.is_ok();
-        let step = call(stage, input, site);
+        let step = call(stage, input, site).settled::<S>(site);
         if let Some(watch) = block.meta.watch() {
             watch.ran(watched::<S>(value_in, &step));
         }
@@ -168,7 +180,7 @@ unsafe fn run_stage<S: Stage>(record: *mut Record, chain: Ptr) -> Flow {
 #[cold]
 #[inline(never)]
 unsafe fn came_to<S: Stage>(step: Step<S::Out>, chain: Ptr, site: Site<'_>) -> Flow {
-    let output = match step {
+    let output = match step.settled::<S>(site) {
         Step::Done(output) => output,
         Step::Wait(tail) if tail.is_tail_of(chain) => {
             // It would wait for itself for ever, and nobody would hear of it.
