@@ -54,7 +54,8 @@ pub(super) enum Where<'a> {
     Current(Option<&'a Handle>),
 }
 
-/// Makes a Deferred of `future`.
+/// Makes a Deferred of `future`, which drops what it is made of when it is
+/// ready, as the combinators of futures do.
 pub(super) fn drive<F, T>(
     future: F,
     place: Where<'_>,
@@ -95,7 +96,7 @@ where
     };
     drop(entered);
     match polled {
-        Poll::Ready(Poll::Ready(result)) => Deferred::ready(end(&co, result), made),
+        Poll::Ready(Poll::Ready(result)) => Deferred::ready(result, made),
         Poll::Ready(Poll::Pending) | Poll::Pending => {
             lock(&co.control().status).awaited = awaited;
             suspend(co, place)
@@ -115,11 +116,7 @@ where
     polled.unwrap_or_else(|payload| Poll::Ready(Err(Failure::panicked(payload, co.control().made))))
 }
 
-/// Drops the future, whose drop may panic: then that is the result.
-fn end<F, T>(co: &Driven<F, Coroutine<T>>, result: Output<T>) -> Output<T> {
-    cleared(&|| co.clear(), co.control().made).and(result)
-}
-
+/// Drops the future, whose drop may panic.
 fn cleared(clear: &dyn Fn(), made: &'static Location<'static>) -> Output<()> {
     catch_unwind(AssertUnwindSafe(clear)).map_err(|payload| Failure::panicked(payload, made))
 }
@@ -302,7 +299,6 @@ where
         match poll(&self.0, &mut awaited) {
             Poll::Ready(result) => {
                 drop(awaited);
-                let result = end(&self.0, result);
                 control.fire(result);
                 Poll::Ready(())
             }

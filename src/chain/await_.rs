@@ -17,7 +17,7 @@ impl<T: Send + 'static> Future for Deferred<T> {
     /// # Panics
     ///
     /// When polled again after it gave its result.
-    #[inline]
+    #[inline(always)]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.held.take_plain() {
             Some(Ok(value)) => Poll::Ready(Ok(value)),

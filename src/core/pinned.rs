@@ -1,22 +1,41 @@
 //! A future in a shared object, polled in place by whoever has its turn.
 
 use super::cancel::{CancelRequest, Delegate};
-use crate::failure::lock;
+use super::shim::Spin;
 use futures::task::{ArcWake, waker_ref};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::cell::UnsafeCell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 /// A future with what controls it, in one allocation: that object is also the
 /// future's waker, and what a cancel is passed to.
 ///
-/// The future's lock excludes a second poller; which thread may poll or drop
-/// the future is the controller's business, so nobody ever waits for it.
+/// Which thread may poll or drop the future is the controller's business, so
+/// nobody ever waits for its turn; what keeps a second one out is cheaper than
+/// a mutex, which would be half of the cost of a short poll.
 pub(crate) struct Driven<F, C>(Arc<Inner<F, C>>);
 
 struct Inner<F, C> {
-    future: Mutex<Option<F>>,
+    /// Somebody polls or drops the future.
+    taken: AtomicBool,
+    future: UnsafeCell<Option<F>>,
     control: C,
+}
+
+// SAFETY: the future is reached by whoever set `taken`, one at a time, and so
+// has to be Send only.
+unsafe impl<F: Send, C: Sync> Sync for Inner<F, C> {}
+
+/// The turn of one thread at the future.
+struct Turn<'a>(&'a AtomicBool);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        // ORDERING: Release: the next one sees what this one did.
+        self.0.store(false, Ordering::Release);
+    }
 }
 
 /// What controls a [`Driven`] future.
@@ -51,8 +70,11 @@ impl<F, C> Clone for Driven<F, C> {
 
 impl<F, C> Driven<F, C> {
     pub(crate) fn new(future: F, control: C) -> Self {
-        let future = Mutex::new(Some(future));
-        Driven(Arc::new(Inner { future, control }))
+        Driven(Arc::new(Inner {
+            taken: AtomicBool::new(false),
+            future: UnsafeCell::new(Some(future)),
+            control,
+        }))
     }
 
     pub(crate) fn control(&self) -> &C {
@@ -86,15 +108,18 @@ impl<F: Future + Send + 'static, C: Control> Driven<F, C> {
 impl<F: Future + Send + 'static, C: Control> Inner<F, C> {
     fn poll(this: &Arc<Self>) -> Poll<F::Output> {
         let waker = waker_ref(this);
-        let mut guard = lock(&this.future);
-        let Some(future) = guard.as_mut() else {
+        let turn = this.turn();
+        // SAFETY: it is our turn.
+        let Some(future) = (unsafe { &mut *this.future.get() }) else {
             return Poll::Pending;
         };
         // SAFETY: the future stays where it is until it is dropped: it is
         // inside an Arc that is private to this module, which never moves its
         // content out, and `clear` drops it in place.
         let future = unsafe { Pin::new_unchecked(future) };
-        future.poll(&mut Context::from_waker(&waker))
+        let polled = future.poll(&mut Context::from_waker(&waker));
+        drop(turn);
+        polled
     }
 }
 
@@ -119,9 +144,20 @@ where
 }
 
 impl<F, C> Inner<F, C> {
+    fn turn(&self) -> Turn<'_> {
+        let mut spin = Spin::new();
+        // ORDERING: Acquire: we see what the one before did.
+        while self.taken.swap(true, Ordering::Acquire) {
+            spin.wait();
+        }
+        Turn(&self.taken)
+    }
+
     fn clear(&self) {
-        // Not by `take`, which would move it.
-        *lock(&self.future) = None;
+        let turn = self.turn();
+        // SAFETY: it is our turn. Not by `take`, which would move it.
+        unsafe { *self.future.get() = None };
+        drop(turn);
     }
 }
 

@@ -1,0 +1,149 @@
+//! Firing, against adding stages, polling and dropping.
+
+use crate::models::harness::{Log, Value, Wakes, bounded, fire, model, outcome, value};
+use crate::{Deferred, Failure, testing};
+use loom::thread;
+use std::sync::Arc;
+use std::task::Poll;
+
+#[test]
+fn fire_while_two_stages_are_added() {
+    model(|| {
+        let (resolver, d) = Deferred::new();
+        let log = Log::default();
+        let firing = fire(resolver, 1);
+        let (one, two) = (log.clone(), log.clone());
+        let held = value(0);
+        let d = d
+            .map(move |v: Value| {
+                one.add("one");
+                drop(held);
+                v
+            })
+            .map(move |v| {
+                two.add("two");
+                v
+            });
+        firing.join().unwrap();
+        assert_eq!(log.all(), ["one", "two"]);
+        assert_eq!(outcome(d), 1);
+    });
+}
+
+#[test]
+fn fire_while_polled_with_another_waker() {
+    model(|| {
+        let (resolver, mut d) = Deferred::new();
+        let (first, second) = (Arc::new(Wakes::default()), Arc::new(Wakes::default()));
+        let firing = fire(resolver, 1);
+        let mut polled = Wakes::poll(&first, &mut d);
+        if polled.is_pending() {
+            polled = Wakes::poll(&second, &mut d);
+        }
+        firing.join().unwrap();
+        match polled {
+            Poll::Ready(n) => assert_eq!(n, 1),
+            Poll::Pending => {
+                assert!(second.count() > 0, "the newest waker is woken");
+                assert_eq!(Wakes::poll(&second, &mut d), Poll::Ready(1));
+            }
+        }
+    });
+}
+
+#[test]
+fn fire_while_polled_again_with_the_same_waker() {
+    model(|| {
+        let (resolver, mut d) = Deferred::new();
+        let wakes = Arc::new(Wakes::default());
+        let firing = fire(resolver, 1);
+        let mut polled = Wakes::poll(&wakes, &mut d);
+        if polled.is_pending() {
+            polled = Wakes::poll(&wakes, &mut d);
+        }
+        firing.join().unwrap();
+        if polled.is_pending() {
+            assert!(wakes.count() > 0);
+            assert_eq!(Wakes::poll(&wakes, &mut d), Poll::Ready(1));
+        }
+    });
+}
+
+#[test]
+fn fire_while_the_deferred_is_polled_and_given_a_stage() {
+    model(|| {
+        let (resolver, mut d) = Deferred::new();
+        let wakes = Arc::new(Wakes::default());
+        let firing = fire(resolver, 1);
+        if Wakes::poll(&wakes, &mut d).is_pending() {
+            let d = d.map(|v: Value| Value(v.0 + 1, v.1));
+            firing.join().unwrap();
+            assert_eq!(outcome(d), 2);
+        } else {
+            firing.join().unwrap();
+        }
+    });
+}
+
+#[test]
+fn fire_while_the_deferred_is_dropped() {
+    model(|| {
+        let (resolver, d) = Deferred::new();
+        let firing = fire(resolver, 1);
+        drop(d);
+        firing.join().unwrap();
+    });
+}
+
+#[test]
+fn try_callback_while_the_deferred_is_dropped() {
+    model(|| {
+        let (resolver, d) = Deferred::new();
+        let firing = thread::spawn(move || resolver.try_callback(value(1)).is_err());
+        drop(d);
+        firing.join().unwrap();
+    });
+}
+
+#[test]
+fn drop_of_the_resolver_while_a_stage_is_added() {
+    model(|| {
+        let (resolver, d) = Deferred::<Value>::new();
+        let dropping = thread::spawn(move || drop(resolver));
+        let d = d.add_errback(|failure| {
+            assert!(failure.is_resolver_dropped());
+            Ok(value(3))
+        });
+        dropping.join().unwrap();
+        assert_eq!(outcome(d), 3);
+    });
+}
+
+#[test]
+fn more_stages_than_the_block_holds_are_added_while_it_fires() {
+    bounded(3, || {
+        let (resolver, d) = Deferred::<Value>::new();
+        let mut d = d.map(|v: Value| Value(v.0 + 1, v.1));
+        d = d.map(|v: Value| Value(v.0 * 2, v.1));
+        let firing = fire(resolver, 1);
+        for _ in 0..3 {
+            d = d.map(|v: Value| Value(v.0 * 2, v.1));
+        }
+        firing.join().unwrap();
+        assert_eq!(outcome(d), 32);
+    });
+}
+
+#[test]
+fn a_failure_is_dropped_once() {
+    model(|| {
+        let (resolver, d) = Deferred::<Value>::new();
+        let firing = thread::spawn(move || resolver.errback("out"));
+        let d = d.add_errback(|failure: Failure| {
+            assert_eq!(failure.to_string(), "out");
+            Ok(value(0))
+        });
+        firing.join().unwrap();
+        testing::success_of(d);
+    });
+}

@@ -1,0 +1,14 @@
+//! Models of the core.
+//!
+//! TABLE
+
+#[cfg(test)]
+mod cancel;
+#[cfg(test)]
+mod fire;
+#[cfg(test)]
+mod links;
+#[cfg(test)]
+mod pause;
+
+pub(super) use crate::models::count;
