@@ -9,6 +9,27 @@ use tokio_deferred::{Deferred, DeferredError, Failure};
 /// Bytes of the block of a pending one, the allocator's own overhead aside.
 const BLOCK: i64 = 184;
 
+/// Whether a thread keeps a few pieces of memory for what it makes next: only
+/// without debug assertions. What is counted here then starts from warm pools.
+const KEEPS: bool = !cfg!(debug_assertions);
+
+/// What a thread may keep: 16 blocks, and as many first chunks.
+const KEPT: i64 = if KEEPS { 16 * (BLOCK + 256) } else { 0 };
+
+/// Fills the thread's pools.
+fn warm_up() {
+    let pending: Vec<_> = (0..20)
+        .map(|_| {
+            let (resolver, deferred) = Deferred::new();
+            (resolver, with_callbacks(deferred, 10))
+        })
+        .collect();
+    for (resolver, deferred) in pending {
+        resolver.callback(0);
+        assert!(value_of(deferred).is_some());
+    }
+}
+
 fn with_callbacks(mut deferred: Deferred<u64>, callbacks: u64) -> Deferred<u64> {
     for n in 1..=callbacks {
         deferred = deferred.add_callback(move |value| Ok(value + n));
@@ -22,6 +43,7 @@ fn value_of(deferred: Deferred<u64>) -> Option<u64> {
 
 /// Makes a pending one with callbacks, and fires it.
 fn pending_then_fire(callbacks: u64) -> (Count, Count) {
+    warm_up();
     let (made, (resolver, deferred)) = count(|| {
         let (resolver, deferred) = Deferred::new();
         (resolver, with_callbacks(deferred, callbacks))
@@ -39,23 +61,25 @@ fn pending_then_fire(callbacks: u64) -> (Count, Count) {
 fn pending_with_up_to_three_callbacks_is_one_block() {
     for callbacks in 0..=3 {
         let (made, fired) = pending_then_fire(callbacks);
-        assert_eq!(made.allocations, 1, "{callbacks} callbacks");
-        assert_eq!(made.live, BLOCK, "{callbacks} callbacks");
+        let (blocks, bytes) = if KEEPS { (0, 0) } else { (1, BLOCK) };
+        assert_eq!(made.allocations, blocks, "{callbacks} callbacks");
+        assert_eq!(made.live, bytes, "{callbacks} callbacks");
         assert_eq!(fired.allocations, 0, "{callbacks} callbacks");
     }
 }
 
 #[test]
 fn further_callbacks_allocate_at_most_every_other_time() {
-    for callbacks in 4..=1_000 {
+    let most = if cfg!(miri) { 20 } else { 1_000 };
+    for callbacks in 4..=most {
         let (made, fired) = pending_then_fire(callbacks);
-        let further = made.allocations - 1;
+        let further = made.allocations.saturating_sub(1);
         assert!(
             further * 2 <= callbacks - 3 + 1,
             "{callbacks} callbacks take {further} allocations beyond the first"
         );
         assert_eq!(fired.allocations, 0, "{callbacks} callbacks");
-        if callbacks == 10 || callbacks == 1_000 {
+        if callbacks == 10 || callbacks == most {
             println!("{callbacks} callbacks: {made:?}");
         }
     }
@@ -79,8 +103,26 @@ fn fired_that_returns_fired_allocates_nothing() {
 #[test]
 fn fire_then_take_allocates_one_block_and_frees_it() {
     let (made, fired) = pending_then_fire(0);
-    assert_eq!((made.allocations, fired.allocations), (1, 0));
-    assert_eq!(fired.live, -BLOCK);
+    assert_eq!(fired.allocations, 0);
+    assert_eq!(fired.live, if KEEPS { 0 } else { -BLOCK });
+    assert_eq!(made.live, -fired.live);
+}
+
+#[test]
+fn thousand_at_a_time_then_a_thread_keeps_a_few_pieces() {
+    let (counted, ()) = count(|| {
+        let pending: Vec<_> = (0..1_000)
+            .map(|_| {
+                let (resolver, deferred) = Deferred::new();
+                (resolver, with_callbacks(deferred, 10))
+            })
+            .collect();
+        for (resolver, deferred) in pending {
+            resolver.callback(0);
+            assert!(value_of(deferred).is_some());
+        }
+    });
+    assert_eq!(counted.live, KEPT);
 }
 
 #[test]
@@ -107,6 +149,7 @@ fn ready_coroutine_allocates_at_most_once_and_needs_no_task() {
 #[test]
 fn callback_with_large_captures_allocates_and_frees_them() {
     let large = [1_u64; 512];
+    warm_up();
     let (counted, value) = count(|| {
         let (resolver, deferred) = Deferred::new();
         let deferred = deferred.add_callback(move |n: usize| Ok(large[n]));
@@ -140,11 +183,12 @@ fn fail_then_recover() {
 
 #[test]
 fn subscribers_that_are_dropped_leave_nothing_behind() {
+    const MANY: i64 = if cfg!(miri) { 1_000 } else { 10_000 };
     let (_resolver, d) = Deferred::<u64>::new();
     let shared = d.share();
     drop(shared.subscribe());
-    let (count, ()) = count(|| (0..10_000).for_each(|_| drop(shared.subscribe())));
-    assert!(count.live < 10_000, "{count:?}");
+    let (count, ()) = count(|| (0..MANY).for_each(|_| drop(shared.subscribe())));
+    assert!(count.live < MANY, "{count:?}");
 }
 
 /// The timers are taken out where they are: no task, no timer, no memory.
@@ -163,7 +207,9 @@ fn timeouts_that_do_not_expire_leave_nothing_behind() {
         assert_eq!(value_of(d), Some(n));
     };
     (0..100).for_each(timed);
-    let turns = if cfg!(debug_assertions) {
+    let turns = if cfg!(miri) {
+        100
+    } else if cfg!(debug_assertions) {
         20_000
     } else {
         1_000_000

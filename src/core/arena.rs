@@ -3,11 +3,12 @@
 //! tail and consumed by the runner; a chunk is freed when the runner leaves it.
 
 use super::block::{Block, Ptr};
+use super::pool::{self, Size};
 use super::record::{Flow, HEADER, Kind, Payload, Record, Sort};
 use super::shim::Ordering;
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::mem::MaybeUninit;
-use std::ptr;
+use std::ptr::{self, NonNull};
 
 /// Three records of a callback that captures one word, and a jump.
 pub(super) const INLINE: usize = 3 * (HEADER + 8) + HEADER;
@@ -16,7 +17,8 @@ pub(super) const INLINE: usize = 3 * (HEADER + 8) + HEADER;
 /// the next chunk, or the chain's last record, which so never allocates.
 const RESERVE: usize = HEADER;
 
-const FIRST_CHUNK: usize = 256;
+/// The first chunk of a chain.
+pub(super) const FIRST_CHUNK: Layout = Chunk::layout(256);
 const LAST_CHUNK: usize = 4096;
 
 /// A piece of memory for records, behind this header.
@@ -82,17 +84,25 @@ impl Reader {
 }
 
 impl Chunk {
-    fn layout(bytes: usize) -> Layout {
-        Layout::from_size_align(bytes, 8).expect("a chunk's size is a small multiple of 8")
+    const fn layout(bytes: usize) -> Layout {
+        match Layout::from_size_align(bytes, 8) {
+            Ok(layout) => layout,
+            Err(_) => panic!("a chunk's size is a small multiple of 8"),
+        }
     }
 
     fn new(bytes: usize) -> *mut Chunk {
-        let layout = Chunk::layout(bytes);
-        // SAFETY: the size is not zero.
-        let chunk: *mut Chunk = unsafe { alloc(layout) }.cast();
-        if chunk.is_null() {
-            handle_alloc_error(layout);
-        }
+        let chunk: *mut Chunk = if bytes == FIRST_CHUNK.size() {
+            pool::take(Size::FirstChunk).as_ptr().cast()
+        } else {
+            let layout = Chunk::layout(bytes);
+            // SAFETY: the size is not zero.
+            let chunk = unsafe { alloc(layout) };
+            if chunk.is_null() {
+                handle_alloc_error(layout);
+            }
+            chunk.cast()
+        };
         // SAFETY: it was allocated with room for the header.
         unsafe { chunk.write(Chunk { bytes }) };
         chunk
@@ -103,9 +113,17 @@ impl Chunk {
     /// `chunk` is null or from `new`, and not used afterwards.
     #[inline]
     unsafe fn free(chunk: *mut Chunk) {
-        if !chunk.is_null() {
-            // SAFETY: the layout is the one it was allocated with.
-            unsafe { dealloc(chunk.cast(), Chunk::layout((*chunk).bytes)) };
+        let Some(chunk) = NonNull::new(chunk) else {
+            return;
+        };
+        // SAFETY: the layout is the one it was allocated with, by `new`.
+        unsafe {
+            let bytes = chunk.as_ref().bytes;
+            if bytes == FIRST_CHUNK.size() {
+                pool::give(Size::FirstChunk, chunk.cast());
+            } else {
+                dealloc(chunk.as_ptr().cast(), Chunk::layout(bytes));
+            }
         }
     }
 }
@@ -167,7 +185,7 @@ impl Writer {
     /// The reserve is free at `write`.
     #[cold]
     unsafe fn next_chunk(&mut self, write: *mut Record, size: usize) -> *mut Record {
-        let bytes = (usize::from(self.last_chunk) * 2).clamp(FIRST_CHUNK, LAST_CHUNK);
+        let bytes = (usize::from(self.last_chunk) * 2).clamp(FIRST_CHUNK.size(), LAST_CHUNK);
         let chunk = Chunk::new(bytes);
         self.last_chunk = bytes as u16;
         self.room = (bytes - size_of::<Chunk>() - RESERVE - size) as u16;

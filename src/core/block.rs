@@ -4,6 +4,7 @@ use super::arena::{Inline, Reader, Writer};
 use super::cancel::CancelSide;
 use super::link::Forward;
 use super::meta::Meta;
+use super::pool::{self, Size};
 use super::record::Record;
 use super::shim::{AtomicPtr, AtomicU64, Ordering, Spin, UnsafeCell};
 use super::slot::Slot;
@@ -46,8 +47,7 @@ impl Ptr {
     pub(super) fn new<T>(state: u64, made: &'static Location<'static>) -> Ptr {
         #[cfg(tokio_deferred_loom)]
         super::models::count(1);
-        let block = Box::<Block>::new_uninit();
-        let block = NonNull::from(Box::leak(block)).cast::<Block>();
+        let block = pool::take(Size::Block).cast::<Block>();
         let at = block.as_ptr();
         // SAFETY: the memory is fresh; each field is written once and none is
         // read before. The inline room stays uninitialised, as its type says.
@@ -233,13 +233,14 @@ impl Ptr {
     #[inline]
     unsafe fn dealloc(self) {
         // SAFETY: invariant 1: nobody has a reference any more; the block came
-        // from a Box.
+        // from the pool.
         #[cfg(tokio_deferred_loom)]
         super::models::count(-1);
         // SAFETY: as above.
         unsafe {
             self.block().reader.with_mut(|reader| (*reader).end());
-            drop(Box::from_raw(self.0.as_ptr()));
+            self.0.drop_in_place();
+            pool::give(Size::Block, self.0.cast());
         }
     }
 }

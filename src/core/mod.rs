@@ -80,6 +80,7 @@ mod meta;
 mod models;
 mod pause;
 mod pinned;
+mod pool;
 mod ready;
 mod record;
 mod run;

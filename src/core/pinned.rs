@@ -3,8 +3,8 @@
 use super::cancel::{CancelRequest, Delegate};
 use super::shim::Spin;
 use futures::task::{ArcWake, waker_ref};
-use std::pin::Pin;
 use std::cell::UnsafeCell;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
