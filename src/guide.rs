@@ -63,7 +63,8 @@ pub mod examples {
     //! Programs on real sockets and real clients, each with its commands and their
     //! output.
     //!
-    //! They are in the repository's `examples` folder; each has `--help`.
+    //! They are in the repository's `examples` folder; each has `--help`. So has
+    //! `poetry` there, the first command of the README.
     //!
     //! | program | shows |
     //! |---|---|
@@ -107,8 +108,10 @@ pub mod examples {
     #[doc = include_str!("../docs/examples/web.md")]
     pub mod web {}
 
-    #[doc = include_str!("../docs/examples/simulator.md")]
+    /// # The simulator: what fires when
     #[doc = ""]
     #[doc = include_str!("../docs/examples/simulator.svg")]
+    #[doc = ""]
+    #[doc = include_str!("../docs/examples/simulator.md")]
     pub mod simulator {}
 }

@@ -109,7 +109,13 @@ mod core;
 pub mod debug;
 mod failure;
 pub mod guide;
+#[cfg(tokio_deferred_loom)]
+mod models;
 mod primitive;
+#[cfg(tokio_deferred_break)]
+#[doc(hidden)]
+pub mod sabotage;
+mod sync;
 pub mod task;
 pub mod testing;
 pub mod threads;

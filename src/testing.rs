@@ -17,6 +17,7 @@
 //! ```
 
 use crate::chain::Deferred;
+use crate::debug;
 use crate::failure::{Capture, Failure, Unhandled};
 
 /// Returns the value of a Deferred that has one now: Twisted's
@@ -24,7 +25,8 @@ use crate::failure::{Capture, Failure, Unhandled};
 ///
 /// # Panics
 ///
-/// If it failed (with the failure and its trace), or has no result.
+/// If it failed (with the failure and its trace), or has no result. While
+/// debugging is on, the message has the diagram of the chain.
 ///
 /// # Examples
 ///
@@ -36,10 +38,11 @@ use crate::failure::{Capture, Failure, Unhandled};
 #[doc(alias = "successResultOf")]
 #[track_caller]
 pub fn success_of<T: Send + 'static>(d: Deferred<T>) -> T {
+    let diagram = diagram(&d);
     match d.try_result() {
         Ok(Ok(value)) => value,
         Ok(Err(failure)) => panic!("expected a value, found {failure:?}"),
-        Err(pending) => panic!("expected a value, found none yet: {pending:?}"),
+        Err(pending) => panic!("expected a value, found none yet: {pending:?}{diagram}"),
     }
 }
 
@@ -48,7 +51,8 @@ pub fn success_of<T: Send + 'static>(d: Deferred<T>) -> T {
 ///
 /// # Panics
 ///
-/// If it has a value, or no result.
+/// If it has a value, or no result. While debugging is on, the message has the
+/// diagram of the chain.
 ///
 /// # Examples
 ///
@@ -61,10 +65,11 @@ pub fn success_of<T: Send + 'static>(d: Deferred<T>) -> T {
 #[doc(alias = "failureResultOf")]
 #[track_caller]
 pub fn failure_of<T: Send + 'static>(d: Deferred<T>) -> Failure {
+    let diagram = diagram(&d);
     match d.try_result() {
         Ok(Err(failure)) => failure,
-        Ok(Ok(_)) => panic!("expected a failure, found a value"),
-        Err(pending) => panic!("expected a failure, found no result yet: {pending:?}"),
+        Ok(Ok(_)) => panic!("expected a failure, found a value{diagram}"),
+        Err(pending) => panic!("expected a failure, found no result yet: {pending:?}{diagram}"),
     }
 }
 
@@ -72,7 +77,8 @@ pub fn failure_of<T: Send + 'static>(d: Deferred<T>) -> Failure {
 ///
 /// # Panics
 ///
-/// If it has one.
+/// If it has one. While debugging is on, the message has the diagram of the
+/// chain.
 ///
 /// # Examples
 ///
@@ -86,7 +92,11 @@ pub fn failure_of<T: Send + 'static>(d: Deferred<T>) -> Failure {
 #[doc(alias = "assertNoResult")]
 #[track_caller]
 pub fn assert_no_result<T: Send + 'static>(d: &Deferred<T>) {
-    assert!(!d.is_fired(), "expected no result, found one: {d:?}");
+    assert!(
+        !d.is_fired(),
+        "expected no result, found one: {d:?}{}",
+        diagram(d)
+    );
 }
 
 /// Calls `f`, and returns the unhandled failures that this thread reported
@@ -111,4 +121,10 @@ pub fn capture_unhandled(f: impl FnOnce()) -> Vec<Unhandled> {
     let capture = Capture::start();
     f();
     capture.take()
+}
+
+/// The end of a message: a line's end and the diagram of the chain, if it was
+/// made while debugging was on.
+fn diagram<T: Send + 'static>(d: &Deferred<T>) -> String {
+    debug::diagram(d).map_or_else(String::new, |diagram| format!("\n{diagram}"))
 }

@@ -2,7 +2,7 @@
 //! have a process of their own, and look for their own labels.
 
 use tokio_deferred::debug::{self, PendingDeferred, Side, WaitsFor};
-use tokio_deferred::{Deferred, testing};
+use tokio_deferred::{Deferred, DeferredLock, DeferredQueue, DeferredSemaphore, Failure, testing};
 
 fn find(label: &str) -> Option<PendingDeferred> {
     debug::pending()
@@ -156,4 +156,176 @@ fn the_diagram_follows_a_returned_deferred() {
     assert_eq!(after.steps()[0].went(), Some(Side::Errback));
     assert!(after.steps()[1].caught());
     assert_eq!(testing::success_of(d), 3);
+}
+
+/// Text without the names of closures and the line numbers.
+fn shape(text: &str) -> Vec<String> {
+    let words = |line: &str| {
+        line.split(file!())
+            .next()
+            .unwrap_or(line)
+            .trim_end()
+            .to_owned()
+    };
+    text.lines().map(words).collect()
+}
+
+#[test]
+fn the_diagram_is_drawn_in_two_lanes() {
+    debug::set_debugging(true);
+    let (inner, returned) = Deferred::<i32>::new();
+    let d = Deferred::succeed("seven")
+        .label("a port")
+        .add_callback(|s| Ok(s.parse::<i32>()?))
+        .map(double)
+        .add_errback(|_| Err(Failure::new("still no number")))
+        .add_errback(|_| Ok(7))
+        .map(double)
+        .add_callback(move |_| returned)
+        .map(double);
+    let drawn = [
+        "Deferred (a port) made at",
+        "  value failure",
+        "    ●──────╮   raised a failure",
+        "    ·      │   passed by",
+        "    ·      ●   failed again",
+        "    ╭──────●   caught the failure",
+        "    ●      ·   ran",
+        "    ●      ·   returned a Deferred",
+        "    ·      ·   has not run",
+    ];
+    let waiting = debug::diagram(&d).expect("it is watched");
+    assert_eq!(shape(&waiting.to_string()), drawn);
+    assert_eq!(waiting.label(), Some("a port"));
+
+    inner.errback("out of paper");
+    let fired = debug::diagram(&d).expect("it is watched");
+    let mut rows = shape(&fired.to_string());
+    assert_eq!(rows.pop().as_deref(), Some("    ·      ▼   a failure"));
+    assert_eq!(rows.pop().as_deref(), Some("    ·      │   passed by"));
+    assert_eq!(
+        rows.pop().as_deref(),
+        Some("    ●──────╮   raised a failure")
+    );
+    let coloured = format!("{fired:#}");
+    assert!(coloured.contains("\x1b[32m●\x1b[0m\x1b[31m──────╮\x1b[0m"));
+    assert_eq!(testing::failure_of(d).to_string(), "out of paper");
+}
+
+#[tokio::test]
+async fn the_debug_of_a_failure_has_the_diagrams_of_its_chains() {
+    debug::set_debugging(true);
+    let (resolver, inner) = Deferred::<&str>::new();
+    let inner = inner
+        .label("raises")
+        .add_callback(|s| Ok(s.parse::<i32>()?));
+    let outer = Deferred::from_coroutine(inner).label("passes").map(double);
+    resolver.callback("seven");
+    let error = outer.await.expect_err("seven is no digit");
+    let text = format!("{error:?}");
+    let at = |what: &str| {
+        text.find(what)
+            .unwrap_or_else(|| panic!("{what} in {text}"))
+    };
+    let order = [
+        "invalid digit found",
+        "raised at",
+        "Deferred (raises) made at",
+        "raised a failure",
+        "Deferred (passes) made at",
+        "passed by",
+    ];
+    assert!(order.map(at).is_sorted(), "{text}");
+    assert!(find("raises").is_none() && find("passes").is_none());
+}
+
+#[test]
+fn a_failure_keeps_the_first_and_the_last_of_its_chains() {
+    debug::set_debugging(true);
+    let labels = ["1st", "2nd", "3rd", "4th", "5th", "6th"];
+    let d = labels
+        .into_iter()
+        .fold(Deferred::<()>::fail("out of paper"), |inner, label| {
+            Deferred::succeed(())
+                .label(label)
+                .add_callback(move |()| inner)
+                .map(|()| ())
+        });
+    let text = format!("{:?}", testing::failure_of(d));
+    let kept = labels.map(|label| text.contains(&format!("Deferred ({label})")));
+    assert_eq!(kept, [true, false, false, true, true, true], "{text}");
+}
+
+#[test]
+fn a_failure_that_outlives_its_chain_is_not_pending() {
+    debug::set_debugging(true);
+    let (resolver, d) = Deferred::<i32>::new();
+    let d = d.label("outlived").add_errback(Err::<i32, Failure>);
+    resolver.errback("out of paper");
+    let failure = testing::failure_of(d);
+    assert!(format!("{failure:?}").contains("Deferred (outlived)"));
+    assert!(find("outlived").is_none());
+}
+
+/// What the panic of a failed assertion says.
+fn message(assertion: impl FnOnce()) -> String {
+    let panic = Deferred::<()>::maybe(assertion);
+    testing::failure_of(panic).to_string()
+}
+
+#[test]
+fn a_failed_test_shows_the_diagram() {
+    debug::set_debugging(true);
+    let failed = Deferred::succeed("seven").add_callback(|s| Ok(s.parse::<i32>()?));
+    let text = message(|| _ = testing::success_of(failed));
+    assert!(text.contains("●──────╮   raised a failure"), "{text}");
+
+    let caught = Deferred::<i32>::fail("out of paper").add_errback(|_| Ok(0));
+    let text = message(|| drop(testing::failure_of(caught)));
+    assert!(text.contains("╭──────●   caught the failure"), "{text}");
+
+    let (resolver, pending) = Deferred::<i32>::new();
+    let pending = pending.map(double);
+    let text = message(|| _ = testing::success_of(pending));
+    assert!(text.contains("·      ·   has not run"), "{text}");
+    resolver.callback(1);
+
+    let ran = Deferred::succeed(1).map(double);
+    let text = message(move || testing::assert_no_result(&ran));
+    assert!(text.contains("●      ·   ran"), "{text}");
+}
+
+#[tokio::test]
+async fn what_waits_for_a_limit_says_which() {
+    debug::set_debugging(true);
+    let (semaphore, lock) = (DeferredSemaphore::new(1), DeferredLock::new());
+    let permit = testing::success_of(semaphore.acquire());
+    let guard = testing::success_of(lock.acquire());
+    let queue = DeferredQueue::<i32>::new();
+
+    let run = semaphore.run(|| Ok(1)).label("wants a permit");
+    let locked = lock.run(|| Ok(2)).label("wants the lock");
+    let item = queue.get().label("wants an item");
+    // The Deferred of `run` is the one that waits, or waits on the one that does.
+    let source = |label: &str| {
+        let mut entry = find(label).expect("it is listed");
+        while let WaitsFor::Deferred(id) = entry.waits_for() {
+            let next = debug::pending()
+                .iter()
+                .find(|entry| entry.id() == id)
+                .cloned();
+            entry = next.expect("it waits on a Deferred that is listed");
+        }
+        entry.waits_for()
+    };
+    assert_eq!(source("wants a permit"), WaitsFor::Source("a semaphore"));
+    assert_eq!(source("wants the lock"), WaitsFor::Source("a lock"));
+    assert_eq!(source("wants an item"), WaitsFor::Source("a queue"));
+
+    drop((permit, guard));
+    queue.put(3).expect("it has no limit");
+    assert_eq!(
+        run.await.unwrap() + locked.await.unwrap() + item.await.unwrap(),
+        6
+    );
 }

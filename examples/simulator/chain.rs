@@ -1,9 +1,11 @@
-//! The chain itself: real Deferreds whose callbacks write down what they see.
+//! The chain itself: real Deferreds. The debugger says which way a result took,
+//! the callbacks write down what they see.
 
 use std::fmt;
 use std::sync::mpsc::{Sender, channel};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+use tokio_deferred::debug::{self, Side};
 use tokio_deferred::{Deferred, Failure};
 
 /// What both firings start with.
@@ -44,33 +46,30 @@ impl Pair {
 }
 
 /// The two sides of a chain: values run down one, failures down the other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Side {
-    Callback,
-    Errback,
-}
+pub(crate) const SIDES: [Side; 2] = [Side::Callback, Side::Errback];
 
-impl Side {
-    pub(crate) const BOTH: [Side; 2] = [Side::Callback, Side::Errback];
-
-    fn of(result: &Result<String, Failure>) -> Side {
-        match result {
-            Ok(_) => Side::Callback,
-            Err(_) => Side::Errback,
-        }
+/// The name of a side, and of the method that fires a chain on it.
+pub(crate) fn name(side: Side) -> &'static str {
+    match side {
+        Side::Callback => "callback",
+        Side::Errback => "errback",
     }
 }
 
-/// One callback or errback that ran, as it saw it itself.
+/// One callback or errback that ran, and what it saw.
 #[derive(Debug, Serialize)]
 pub(crate) struct Step {
     pub(crate) stage: usize,
+    #[serde(serialize_with = "by_name")]
     pub(crate) side: Side,
     #[serde(rename = "in")]
     pub(crate) input: String,
     #[serde(rename = "out")]
     pub(crate) output: String,
+}
+
+fn by_name<S: Serializer>(side: &Side, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(name(*side))
 }
 
 /// What happened when a chain was fired.
@@ -108,16 +107,20 @@ impl Firing {
 #[error("{0}")]
 struct Raised(String);
 
+/// What a callback or errback was given, and what it made of it.
+type Seen = (String, String);
+
 /// Makes a Deferred with all `pairs` on it and fires it on one side.
 ///
 /// The callbacks run inside `callback` and `errback`, so all has been written
 /// down when those return.
 pub(crate) fn fire(pairs: &[Pair], start: Side) -> Firing {
+    debug::set_debugging(true);
     let (journal, written) = channel();
     let (resolver, mut deferred) = Deferred::new();
-    for (stage, pair) in pairs.iter().enumerate() {
-        let callback = recorded(stage, Side::Callback, pair, &journal);
-        let errback = recorded(stage, Side::Errback, pair, &journal);
+    for pair in pairs {
+        let callback = recorded(&pair.callback, &journal);
+        let errback = recorded(&pair.errback, &journal);
         deferred = deferred.add_callbacks(
             move |value| callback(Ok(value)),
             move |failure| errback(Err(failure)),
@@ -127,25 +130,43 @@ pub(crate) fn fire(pairs: &[Pair], start: Side) -> Firing {
         Side::Callback => resolver.callback(INITIAL.to_owned()),
         Side::Errback => resolver.errback(Raised(INITIAL.to_owned())),
     }
+    let Some(diagram) = debug::diagram(&deferred) else {
+        unreachable!("the Deferred was made while debugging was on");
+    };
     let Ok(result) = deferred.try_result() else {
         unreachable!("no stage returns a Deferred, so a fired chain has its result");
     };
+    let ran = diagram.steps().iter().zip(written.try_iter());
+    let steps = ran
+        .enumerate()
+        .filter_map(|(stage, (step, (input, output)))| {
+            let side = step.came()?;
+            Some(Step {
+                stage,
+                side,
+                input,
+                output,
+            })
+        });
     Firing {
         start,
-        steps: written.try_iter().collect(),
+        steps: steps.collect(),
         result: show(&result),
-        end: Side::of(&result),
+        end: diagram
+            .steps()
+            .last()
+            .and_then(|last| last.went())
+            .unwrap_or(start),
     }
 }
 
-/// A callback or errback that does what its pair says and reports the step.
+/// A callback or errback that does what `action` says and writes down what it
+/// saw.
 fn recorded(
-    stage: usize,
-    side: Side,
-    pair: &Pair,
-    journal: &Sender<Step>,
+    action: &Action,
+    journal: &Sender<Seen>,
 ) -> impl FnOnce(Result<String, Failure>) -> Result<String, Failure> + Send + 'static {
-    let action = pair.on(side).clone();
+    let action = action.clone();
     let journal = journal.clone();
     move |given| {
         let input = show(&given);
@@ -154,14 +175,8 @@ fn recorded(
             Action::Fail(value) => Err(Raised(value).into()),
             Action::Passthru => given,
         };
-        let step = Step {
-            stage,
-            side,
-            input,
-            output: show(&outcome),
-        };
         // The receiver lives until the chain has fired.
-        let _ = journal.send(step);
+        let _ = journal.send((input, show(&outcome)));
         outcome
     }
 }

@@ -19,7 +19,8 @@ use anyhow::Context;
 use clap::Parser;
 use serde::Serialize;
 
-use chain::{Firing, Side};
+use chain::Firing;
+use tokio_deferred::debug::Side;
 
 /// Draws how a chain of callback/errback pairs fires.
 ///

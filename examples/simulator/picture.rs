@@ -4,8 +4,9 @@ use svg::Document;
 use svg::node::element::{
     Definitions, Group, Line, Marker, Path, Polyline, Rectangle, Style, Text, Title,
 };
+use tokio_deferred::debug::Side;
 
-use crate::chain::{Firing, Pair, Side};
+use crate::chain::{self, Firing, Pair};
 
 const BOX: (f64, f64) = (124.0, 72.0);
 const BETWEEN_SIDES: f64 = 20.0;
@@ -15,6 +16,9 @@ const PANEL_WIDTH: f64 = 2.0 * BOX.0 + BETWEEN_SIDES;
 /// Where the first stage begins, below the title and the initial value.
 const FIRST_STAGE: f64 = 64.0 + ARROW;
 const BETWEEN_PANELS: f64 = 48.0;
+/// What a chain that is not fired leaves free above and below its stages, where
+/// others have the initial value and the result.
+const FREE: (f64, f64) = (ARROW + 20.0, ARROW + 24.0);
 
 /// All under a class of the picture's own: inside of a page, styles reach out.
 const LOOK: &str = "\
@@ -35,16 +39,18 @@ const LOOK: &str = "\
 /// Draws the chain and its two firings, side by side or one below the other.
 pub(crate) fn draw(pairs: &[Pair], callback: &Firing, errback: &Firing, narrow: bool) -> Document {
     let height = FIRST_STAGE + pairs.len() as f64 * (BOX.1 + ARROW) + 24.0;
-    let (across, down) = match narrow {
-        true => (0.0, height + BETWEEN_PANELS),
-        false => (PANEL_WIDTH + BETWEEN_PANELS, 0.0),
+    // Side by side, the stages of all panels are level; one below the other,
+    // the first panel need not leave anything free.
+    let (across, down, free) = match narrow {
+        true => (0.0, height + BETWEEN_PANELS, FREE),
+        false => (PANEL_WIDTH + BETWEEN_PANELS, 0.0, (0.0, 0.0)),
     };
     let size = (
         PANEL_WIDTH + 2.0 * across + 2.0 * MARGIN,
-        height + 2.0 * down + 2.0 * MARGIN,
+        height + 2.0 * down + 2.0 * MARGIN - free.0 - free.1,
     );
     let panels = [
-        chain_panel(pairs),
+        chain_panel(pairs, free.0),
         firing_panel(pairs, callback),
         firing_panel(pairs, errback),
     ];
@@ -66,19 +72,26 @@ pub(crate) fn draw(pairs: &[Pair], callback: &Firing, errback: &Firing, narrow: 
                 .set("fill", "white"),
         );
     for (index, panel) in panels.into_iter().enumerate() {
-        let (x, y) = (MARGIN + index as f64 * across, MARGIN + index as f64 * down);
+        let (x, mut y) = (MARGIN + index as f64 * across, MARGIN + index as f64 * down);
+        if index > 0 {
+            y -= free.0 + free.1;
+        }
         document = document.add(panel.set("transform", format!("translate({x} {y})")));
     }
     document
 }
 
-/// The chain as it was built: what each callback and errback would do.
-fn chain_panel(pairs: &[Pair]) -> Group {
-    let mut panel = titled("Deferred");
+/// The chain as it was built: what each callback and errback would do; moved up
+/// by `lift`.
+fn chain_panel(pairs: &[Pair], lift: f64) -> Group {
+    let mut stages = Group::new();
+    if lift > 0.0 {
+        stages = stages.set("transform", format!("translate(0 {})", -lift));
+    }
     for (stage, pair) in pairs.iter().enumerate() {
-        for side in Side::BOTH {
+        for side in chain::SIDES {
             let caption = pair.on(side).to_string();
-            panel = panel.add(stage_box(stage, side).add(text(
+            stages = stages.add(stage_box(stage, side).add(text(
                 centre(side),
                 stage_top(stage) + BOX.1 / 2.0 + 5.0,
                 &caption,
@@ -86,15 +99,12 @@ fn chain_panel(pairs: &[Pair]) -> Group {
             )));
         }
     }
-    panel
+    titled("Deferred").add(stages)
 }
 
 /// The way a result took; what did not run is there, but pale.
 fn firing_panel(pairs: &[Pair], firing: &Firing) -> Group {
-    let method = match firing.start {
-        Side::Callback => "callback",
-        Side::Errback => "errback",
-    };
+    let method = chain::name(firing.start);
     let initial = firing.initial();
     let mut panel = titled(&format!("d.{method}({initial})"));
     panel = panel.add(result(firing.start, FIRST_STAGE - ARROW - 8.0, &initial));
@@ -154,11 +164,7 @@ fn stage_box(stage: usize, side: Side) -> Group {
         .set("width", BOX.0)
         .set("height", BOX.1)
         .set("rx", 6);
-    let name = match side {
-        Side::Callback => "callback",
-        Side::Errback => "errback",
-    };
-    Group::new().set("class", name).add(outline)
+    Group::new().set("class", chain::name(side)).add(outline)
 }
 
 /// An arrow that ends just above the box it points to.

@@ -2,8 +2,10 @@
 
 use std::io::{self, Write};
 
+use tokio_deferred::debug::Side;
+
 use crate::canvas::{Canvas, Ink};
-use crate::chain::{Firing, Pair, Side};
+use crate::chain::{self, Firing, Pair};
 
 const BOX_HEIGHT: usize = 5;
 const ARROW_HEIGHT: usize = 3;
@@ -30,7 +32,7 @@ pub(crate) fn draw(
 ) -> io::Result<()> {
     let widest = pairs
         .iter()
-        .flat_map(|pair| Side::BOTH.map(|side| pair.on(side).to_string().len()));
+        .flat_map(|pair| chain::SIDES.map(|side| pair.on(side).to_string().len()));
     let columns = Columns {
         // Odd, so that there is a middle for the arrows to run through.
         box_width: (widest.max().unwrap_or(0).max(WIDEST_VALUE) + 4) | 1,
@@ -86,7 +88,7 @@ impl Columns {
     fn chain(&self, canvas: &mut Canvas, y: usize, pairs: &[Pair]) {
         self.title(canvas, 0, "Deferred");
         for (pair, y) in pairs.iter().zip((y..).step_by(STAGE_HEIGHT)) {
-            for side in Side::BOTH {
+            for side in chain::SIDES {
                 let caption = pair.on(side).to_string();
                 self.stage(canvas, self.left(0, side), y, side, ["", &caption, ""]);
             }
@@ -96,10 +98,7 @@ impl Columns {
     /// The way a result took, from what the chain was fired with to what came
     /// out at its end.
     fn firing(&self, canvas: &mut Canvas, x: usize, pairs: &[Pair], firing: &Firing) {
-        let method = match firing.start {
-            Side::Callback => "callback",
-            Side::Errback => "errback",
-        };
+        let method = chain::name(firing.start);
         let initial = firing.initial();
         self.title(canvas, x, &format!("d.{method}({initial})"));
         self.value(canvas, x, BELOW_TITLE, firing.start, &initial);

@@ -16,10 +16,10 @@
 use super::runtime::{runtime_to_enter, spawn_or};
 use crate::chain::{Awaited, Deferred, Resolver, enter};
 use crate::core::{CancelRequest, Control, Driven};
-use crate::failure::{Failure, lock};
+use crate::failure::{Failure, NoRuntime};
+use crate::sync::{Mutex, MutexGuard, lock};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::{Pin, pin};
-use std::sync::{Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 use tokio::runtime::Handle;
 
@@ -65,6 +65,31 @@ where
     F: Future<Output = Output<T>> + Send + 'static,
     T: Send + 'static,
 {
+    let to_enter = match place {
+        Where::On(handle) => Some(handle.clone()),
+        Where::Current(remembered) => runtime_to_enter(remembered),
+    };
+    begin(future, to_enter, made, |task| match place {
+        Where::On(handle) => {
+            handle.spawn(task);
+            Ok(())
+        }
+        Where::Current(remembered) => spawn_or(remembered, task).map(drop),
+    })
+}
+
+/// Polls `future` for the first time; if it is pending, `spawn` makes a task
+/// of the rest.
+pub(super) fn begin<F, T>(
+    future: F,
+    to_enter: Option<Handle>,
+    made: &'static Location<'static>,
+    spawn: impl FnOnce(Task<F, T>) -> Result<(), (Task<F, T>, NoRuntime)>,
+) -> Deferred<T>
+where
+    F: Future<Output = Output<T>> + Send + 'static,
+    T: Send + 'static,
+{
     let co = Driven::new(
         future,
         Coroutine {
@@ -80,10 +105,6 @@ where
             made,
         },
     );
-    let to_enter = match place {
-        Where::On(handle) => Some(handle.clone()),
-        Where::Current(remembered) => runtime_to_enter(remembered),
-    };
     let entered = to_enter.as_ref().map(Handle::enter);
     let mut awaited = Awaited::default();
     let polled = {
@@ -99,7 +120,7 @@ where
         Poll::Ready(Poll::Ready(result)) => Deferred::ready(result, made),
         Poll::Ready(Poll::Pending) | Poll::Pending => {
             lock(&co.control().status).awaited = awaited;
-            suspend(co, place)
+            suspend(co, spawn)
         }
     }
 }
@@ -122,7 +143,10 @@ fn cleared(clear: &dyn Fn(), made: &'static Location<'static>) -> Output<()> {
 }
 
 /// Hands a future that is pending over to a task.
-fn suspend<F, T>(co: Driven<F, Coroutine<T>>, place: Where<'_>) -> Deferred<T>
+fn suspend<F, T>(
+    co: Driven<F, Coroutine<T>>,
+    spawn: impl FnOnce(Task<F, T>) -> Result<(), (Task<F, T>, NoRuntime)>,
+) -> Deferred<T>
 where
     F: Future<Output = Output<T>> + Send + 'static,
     T: Send + 'static,
@@ -133,12 +157,7 @@ where
     let (resolver, d) = Deferred::with_delegate(made, co.delegate());
     let d = d.fired_by("a coroutine");
     lock(&co.control().status).resolver = Some(resolver);
-    let task = Task(co.clone());
-    let spawned = match place {
-        Where::On(handle) => Ok(handle.spawn(task)),
-        Where::Current(remembered) => spawn_or(remembered, task),
-    };
-    if let Err((task, none)) = spawned {
+    if let Err((task, none)) = spawn(Task(co.clone())) {
         task.stop(Some(none.into()));
         return d;
     }
@@ -204,6 +223,15 @@ impl<T: Send + 'static> Coroutine<T> {
             request.send_to(awaited);
             return;
         }
+        if status.awaited.is_waking() {
+            // Its result is there and its wake under way: this is as woken.
+            status.kept.push(request);
+            status.woken = true;
+            let waker = status.task.clone();
+            drop(status);
+            wake(waker);
+            return;
+        }
         // It awaits something that only dropping can cancel.
         status.running = true;
         drop(status);
@@ -232,7 +260,7 @@ impl<T: Send + 'static> Coroutine<T> {
 }
 
 /// The task that polls the coroutine after its first poll.
-struct Task<F, T>(Driven<F, Coroutine<T>>)
+pub(super) struct Task<F, T>(Driven<F, Coroutine<T>>)
 where
     F: Future<Output = Output<T>> + Send + 'static,
     T: Send + 'static;
@@ -296,6 +324,8 @@ where
         status.woken = false;
         let mut awaited = std::mem::take(&mut status.awaited);
         drop(status);
+        // Those that have their results by now woke it for this poll.
+        awaited.sweep();
         match poll(&self.0, &mut awaited) {
             Poll::Ready(result) => {
                 drop(awaited);

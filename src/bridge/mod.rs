@@ -14,6 +14,8 @@ mod direct;
 mod drive;
 mod inline_callbacks;
 mod join;
+#[cfg(all(test, tokio_deferred_loom))]
+mod models;
 mod runtime;
 mod via;
 
@@ -22,4 +24,4 @@ pub(crate) use direct::run_each;
 pub use inline_callbacks::{CoroutineResult, inline_callbacks};
 pub use join::{JoinAll, join};
 pub use runtime::set_default_runtime;
-pub(crate) use runtime::{find_runtime, spawn_or};
+pub(crate) use runtime::{find_runtime, runtime_to_enter, spawn_or};

@@ -61,7 +61,7 @@ pub(crate) fn find_runtime(remembered: Option<&Handle>) -> Result<Handle, NoRunt
 }
 
 /// Returns the runtime to enter before a first poll, if none is current.
-pub(super) fn runtime_to_enter(remembered: Option<&Handle>) -> Option<Handle> {
+pub(crate) fn runtime_to_enter(remembered: Option<&Handle>) -> Option<Handle> {
     // Most programs set no default, and then there is nothing to look for.
     // ORDERING: as above.
     if remembered.is_none() && !IS_SET.load(Ordering::Acquire) {

@@ -17,7 +17,7 @@ struct List {
     /// The coroutine's number, once it awaited something.
     number: u64,
     handles: Vec<Handle>,
-    /// The length at which those that are over are thrown out: so a coroutine
+    /// The length at which those that were dropped are thrown out: so a coroutine
     /// that races many short Deferreds keeps no more than twice those that
     /// live.
     sweep_at: usize,
@@ -47,6 +47,20 @@ impl Awaited {
         found
     }
 
+    /// Forgets, before a poll, those that have a result or were dropped.
+    pub(crate) fn sweep(&mut self) {
+        if let Some(list) = &mut self.0 {
+            list.handles.retain(Handle::is_awaited);
+        }
+    }
+
+    /// Whether one of them has got its result since the last poll began: then
+    /// it wakes the coroutine, or has woken it.
+    pub(crate) fn is_waking(&self) -> bool {
+        let mut handles = self.0.iter().flat_map(|list| &list.handles);
+        handles.any(|handle| !handle.is_awaited() && !handle.is_closed())
+    }
+
     fn number(&self) -> u64 {
         self.0.as_ref().map_or(0, |list| list.number)
     }
@@ -59,7 +73,8 @@ impl List {
             self.number = NEXT.fetch_add(1, Ordering::Relaxed);
         }
         if self.handles.len() >= self.sweep_at.max(8) {
-            self.handles.retain(Handle::is_awaited);
+            // Not those with a result, whose wake may be under way.
+            self.handles.retain(|handle| !handle.is_closed());
             self.sweep_at = self.handles.len() * 2;
         }
         self.handles.push(handle);

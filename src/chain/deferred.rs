@@ -156,7 +156,7 @@ impl<T> Deferred<T> {
         }
     }
 
-    pub(super) fn label_of(&self) -> Option<&'static str> {
+    pub(crate) fn label_of(&self) -> Option<&'static str> {
         match &self.held {
             Held::Ready(ready) => ready.known_anchor()?.as_tail().label(),
             Held::Chain(chained) => chained.tail.label(),

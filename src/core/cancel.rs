@@ -228,6 +228,11 @@ impl Handle {
         !state.is_at_rest() && !state.has(CLOSED)
     }
 
+    /// Whether the chain's Deferred was dropped, or ended.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.0.load().has(CLOSED)
+    }
+
     pub(crate) fn is_same(&self, other: &Handle) -> bool {
         self.0 == other.0
     }

@@ -4,7 +4,7 @@
 
 use super::home::Home;
 use super::shim::{AtomicPtr, Ordering, UnsafeCell};
-use crate::failure::lock;
+use crate::failure::{Failure, lock};
 use std::panic::Location;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -37,8 +37,9 @@ pub(crate) trait Watch: Send + Sync {
     /// What will fire it, if that is not simply a resolver.
     fn sourced(&self, source: &'static str);
     fn added(&self, name: &'static str, at: &'static Location<'static>);
-    /// The oldest stage that has not run yet ran, or was passed over.
-    fn ran(&self, state: WatchState);
+    /// The oldest stage that has not run yet ran, or was passed over; the
+    /// failure is what came out, if it was one.
+    fn ran(&self, state: WatchState, failure: Option<&Failure>);
     /// It waits for the chain with this number, if that is watched; or it
     /// waits no more.
     fn waits(&self, on: Option<Option<u64>>);

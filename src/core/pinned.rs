@@ -1,12 +1,10 @@
 //! A future in a shared object, polled in place by whoever has its turn.
 
 use super::cancel::{CancelRequest, Delegate};
-use super::shim::Spin;
+use super::shim::{AtomicBool, Ordering, Spin, UnsafeCell};
 use futures::task::{ArcWake, waker_ref};
-use std::cell::UnsafeCell;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 /// A future with what controls it, in one allocation: that object is also the
@@ -108,18 +106,18 @@ impl<F: Future + Send + 'static, C: Control> Driven<F, C> {
 impl<F: Future + Send + 'static, C: Control> Inner<F, C> {
     fn poll(this: &Arc<Self>) -> Poll<F::Output> {
         let waker = waker_ref(this);
-        let turn = this.turn();
-        // SAFETY: it is our turn.
-        let Some(future) = (unsafe { &mut *this.future.get() }) else {
-            return Poll::Pending;
-        };
-        // SAFETY: the future stays where it is until it is dropped: it is
-        // inside an Arc that is private to this module, which never moves its
-        // content out, and `clear` drops it in place.
-        let future = unsafe { Pin::new_unchecked(future) };
-        let polled = future.poll(&mut Context::from_waker(&waker));
-        drop(turn);
-        polled
+        let _turn = this.turn();
+        this.future.with_mut(|future| {
+            // SAFETY: it is our turn.
+            let Some(future) = (unsafe { &mut *future }) else {
+                return Poll::Pending;
+            };
+            // SAFETY: the future stays where it is until it is dropped: it is
+            // inside an Arc that is private to this module, which never moves
+            // its content out, and `clear` drops it in place.
+            let future = unsafe { Pin::new_unchecked(future) };
+            future.poll(&mut Context::from_waker(&waker))
+        })
     }
 }
 
@@ -154,10 +152,11 @@ impl<F, C> Inner<F, C> {
     }
 
     fn clear(&self) {
-        let turn = self.turn();
-        // SAFETY: it is our turn. Not by `take`, which would move it.
-        unsafe { *self.future.get() = None };
-        drop(turn);
+        let _turn = self.turn();
+        self.future.with_mut(|future| {
+            // SAFETY: it is our turn. Not by `take`, which would move it.
+            unsafe { *future = None };
+        });
     }
 }
 

@@ -1,12 +1,12 @@
 //! Atomics and cells: the standard ones, or the model checker's.
 
 #[cfg(not(tokio_deferred_loom))]
-pub(super) use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+pub(super) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
 
 #[cfg(tokio_deferred_loom)]
 pub(super) use loom::{
     cell::UnsafeCell,
-    sync::atomic::{AtomicPtr, AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering},
 };
 
 /// The standard cell with the model checker's way of asking for the pointer.

@@ -1,7 +1,7 @@
 //! What the chain layer gives the core to run.
 
 use super::block::Ptr;
-use super::meta::{Meta, WatchState};
+use super::meta::{Meta, Watch, WatchState};
 use super::record::{Flow, Kind, Record, Sort, read_closure, size_with};
 use super::tail::Tail;
 use crate::failure::{Failure, Place};
@@ -139,7 +139,7 @@ unsafe fn run_stage<S: Stage>(record: *mut Record, chain: Ptr) -> Flow {
         let value_in = input.is_ok();
         let step = call(stage, input, site).settled::<S>(site);
         if let Some(watch) = block.meta.watch() {
-            watch.ran(watched::<S>(value_in, &step));
+            tell::<S>(&**watch, value_in, &step);
         }
         // SAFETY: as above; the input was moved out.
         return unsafe { came_to::<S>(step, chain, site) };
@@ -199,15 +199,17 @@ unsafe fn came_to<S: Stage>(step: Step<S::Out>, chain: Ptr, site: Site<'_>) -> F
     Flow::Next
 }
 
-/// What a watcher is told of an `S` that made `step` of its input.
+/// Tells a watcher of an `S` that made `step` of its input.
 #[cold]
-fn watched<S: Stage>(value_in: bool, step: &Step<S::Out>) -> WatchState {
-    WatchState {
+fn tell<S: Stage>(watch: &dyn Watch, value_in: bool, step: &Step<S::Out>) {
+    let output = match step {
+        Step::Done(output) => Some(output),
+        Step::Wait(_) => None,
+    };
+    let state = WatchState {
         value_in,
-        value_out: match step {
-            Step::Done(output) => Some(output.is_ok()),
-            Step::Wait(_) => None,
-        },
+        value_out: output.map(Result::is_ok),
         ran: if value_in { S::SIDES.0 } else { S::SIDES.1 },
-    }
+    };
+    watch.ran(state, output.and_then(|output| output.as_ref().err()));
 }

@@ -1,11 +1,25 @@
 //! The way a result took through a chain.
 
-use super::record::{Story, by_id};
+use super::record::{Record, Story, by_id};
 use crate::chain::Deferred;
+use crate::failure::brief;
 use std::fmt;
 use std::panic::Location;
 
 /// Which of the two ways a result is on.
+///
+/// # Examples
+///
+/// ```
+/// use tokio_deferred::{Deferred, debug::{self, Side}};
+///
+/// debug::set_debugging(true);
+/// let d = Deferred::fail("out of paper").add_errback(|_| Ok(0));
+/// let diagram = debug::diagram(&d).unwrap();
+/// let step = diagram.steps()[0];
+/// assert_eq!((step.came(), step.went()), (Some(Side::Errback), Some(Side::Callback)));
+/// # debug::set_debugging(false);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Side {
     /// A value, on its way past callbacks: green.
@@ -25,6 +39,25 @@ impl Side {
 }
 
 /// One stage of a chain, and what became of it.
+///
+/// # Examples
+///
+/// ```
+/// use tokio_deferred::{Deferred, debug};
+///
+/// fn parse(text: &str) -> Result<u16, tokio_deferred::Failure> {
+///     Ok(text.parse()?)
+/// }
+///
+/// debug::set_debugging(true);
+/// let d = Deferred::succeed("http").add_callback(parse).add_errback(|_| Ok(80));
+/// let diagram = debug::diagram(&d).unwrap();
+/// let [first, second] = diagram.steps() else { panic!("it has two") };
+/// assert!(first.name().ends_with("parse") && first.raised());
+/// assert_eq!(second.at().file(), file!());
+/// assert!(second.ran() && second.caught());
+/// # debug::set_debugging(false);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step {
     name: &'static str,
@@ -74,8 +107,25 @@ impl Step {
 
 /// The red-green diagram of a chain: each stage, and which way the result took.
 ///
-/// `Display` draws it, one line a stage: a dot on the left is a value, one on
-/// the right a failure.
+/// `Display` draws it, one line a stage, with values on the left and failures
+/// on the right: `●` is a function that ran, `│` a stage that the result passed
+/// by, and a line across is a failure that was raised or caught. `{:#}` draws
+/// it in colour, for a terminal.
+///
+/// # Examples
+///
+/// ```
+/// use tokio_deferred::{Deferred, debug};
+///
+/// debug::set_debugging(true);
+/// let d = Deferred::succeed(1).map(|n| n + 1).add_errback(|_| Ok(0));
+/// let diagram = debug::diagram(&d).expect("it was made while debugging was on");
+/// let rows: Vec<_> = diagram.to_string().lines().map(str::to_owned).collect();
+/// assert_eq!(rows[1], "  value failure");
+/// assert!(rows[2].starts_with("    ●      ·   ran"));
+/// assert!(rows[3].starts_with("    │      ·   passed by"));
+/// # debug::set_debugging(false);
+/// ```
 #[derive(Clone, Debug)]
 pub struct Diagram {
     made: &'static Location<'static>,
@@ -85,6 +135,9 @@ pub struct Diagram {
 
 /// Returns the diagram of a Deferred's chain up to now; `None` if it was made
 /// while debugging was off ([`set_debugging`](super::set_debugging)).
+///
+/// The `Debug` of a [`Failure`](crate::Failure) has the diagrams of the chains
+/// that it came through.
 ///
 /// # Examples
 ///
@@ -103,13 +156,7 @@ pub struct Diagram {
 /// # debug::set_debugging(false);
 /// ```
 pub fn diagram<T: Send + 'static>(d: &Deferred<T>) -> Option<Diagram> {
-    let record = by_id(d.watch_id()?)?;
-    let story = record.story();
-    Some(Diagram {
-        made: record.made,
-        label: story.label,
-        steps: steps(&story),
-    })
+    by_id(d.watch_id()?).map(|record| Diagram::of(&record))
 }
 
 fn steps(story: &Story) -> Vec<Step> {
@@ -135,6 +182,15 @@ fn steps(story: &Story) -> Vec<Step> {
 }
 
 impl Diagram {
+    fn of(record: &Record) -> Self {
+        let story = record.story();
+        Diagram {
+            made: record.made,
+            label: story.label,
+            steps: steps(&story),
+        }
+    }
+
     /// Returns the stages, in order.
     pub fn steps(&self) -> &[Step] {
         &self.steps
@@ -144,53 +200,88 @@ impl Diagram {
     pub fn made_at(&self) -> &'static Location<'static> {
         self.made
     }
+
+    /// Returns the Deferred's label, if it has one.
+    pub fn label(&self) -> Option<&'static str> {
+        self.label
+    }
+}
+
+/// One row of the two lanes, eight columns wide: what is on the left, and what
+/// is on the right, each in the colour of its side.
+type Row = [(Option<Side>, &'static str); 2];
+
+const GREEN: Option<Side> = Some(Side::Callback);
+const RED: Option<Side> = Some(Side::Errback);
+
+impl Step {
+    /// The step as a row, and in words.
+    fn row(&self) -> (Row, &'static str) {
+        match (self.came, self.went) {
+            (None, _) => ([(None, "·      "), (None, "·")], "has not run"),
+            (GREEN, None) => ([(GREEN, "●"), (None, "      ·")], "returned a Deferred"),
+            (RED, None) => ([(None, "·      "), (RED, "●")], "returned a Deferred"),
+            (GREEN, GREEN) if self.ran => ([(GREEN, "●"), (None, "      ·")], "ran"),
+            (GREEN, GREEN) => ([(GREEN, "│"), (None, "      ·")], "passed by"),
+            (GREEN, RED) => ([(GREEN, "●"), (RED, "──────╮")], "raised a failure"),
+            (RED, GREEN) => ([(GREEN, "╭──────"), (RED, "●")], "caught the failure"),
+            (RED, RED) if self.ran => ([(None, "·      "), (RED, "●")], "failed again"),
+            (RED, RED) => ([(None, "·      "), (RED, "│")], "passed by"),
+        }
+    }
+}
+
+/// Begins a line with a row.
+fn draw(f: &mut fmt::Formatter<'_>, row: Row) -> fmt::Result {
+    f.write_str("\n    ")?;
+    for (side, text) in row {
+        paint(f, side, text)?;
+    }
+    f.write_str("   ")
+}
+
+/// Writes `text`, with `{:#}` in the colour of its side.
+fn paint(f: &mut fmt::Formatter<'_>, side: Option<Side>, text: &str) -> fmt::Result {
+    match side.filter(|_| f.alternate()) {
+        GREEN => write!(f, "\x1b[32m{text}\x1b[0m"),
+        RED => write!(f, "\x1b[31m{text}\x1b[0m"),
+        None => f.write_str(text),
+    }
 }
 
 impl fmt::Display for Diagram {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Deferred made at {}:{}",
-            self.made.file(),
-            self.made.line()
-        )?;
+        f.write_str("Deferred ")?;
         if let Some(label) = self.label {
-            write!(f, " ({label})")?;
+            write!(f, "({label}) ")?;
         }
-        writeln!(f)?;
-        writeln!(f, "  value failure")?;
-        for step in &self.steps {
-            let (way, what) = match (step.came, step.went) {
-                (None, _) => ("    ·   ·    ", "has not run"),
-                (Some(Side::Callback), None) => {
-                    ("    ●   ·    ", "returned a Deferred that is pending")
-                }
-                (Some(Side::Errback), None) => {
-                    ("    ·   ●    ", "returned a Deferred that is pending")
-                }
-                (Some(Side::Callback), Some(Side::Callback)) if step.ran => {
-                    ("    ●   ·    ", "ran")
-                }
-                (Some(Side::Callback), Some(Side::Callback)) => ("    │   ·    ", "passed by"),
-                (Some(Side::Callback), Some(Side::Errback)) => {
-                    ("    ●──╮·    ", "raised a failure")
-                }
-                (Some(Side::Errback), Some(Side::Callback)) => {
-                    ("    ·╭──●    ", "caught the failure")
-                }
-                (Some(Side::Errback), Some(Side::Errback)) if step.ran => {
-                    ("    ·   ●    ", "ran, and failed")
-                }
-                (Some(Side::Errback), Some(Side::Errback)) => ("    ·   │    ", "passed by"),
-            };
-            writeln!(
-                f,
-                "{way}{what}: {} ({}:{})",
-                step.name,
-                step.at.file(),
-                step.at.line()
-            )?;
+        write!(f, "made at {}:{}\n  ", self.made.file(), self.made.line())?;
+        paint(f, GREEN, "value")?;
+        f.write_str(" ")?;
+        paint(f, RED, "failure")?;
+        let places = self
+            .steps
+            .iter()
+            .map(|step| format!("{}:{}", step.at.file(), step.at.line()));
+        let places: Vec<_> = places.collect();
+        let width = places.iter().map(String::len).max().unwrap_or(0);
+        for (step, place) in self.steps.iter().zip(&places) {
+            let (row, what) = step.row();
+            draw(f, row)?;
+            write!(f, "{what:<19}  {place:<width$}  {}", brief(step.name))?;
         }
-        Ok(())
+        let (row, what) = match self.steps.last().and_then(|last| last.went) {
+            GREEN => ([(GREEN, "▼"), (None, "      ·")], "a value"),
+            RED => ([(None, "·      "), (RED, "▼")], "a failure"),
+            None => return Ok(()),
+        };
+        draw(f, row)?;
+        f.write_str(what)
+    }
+}
+
+impl fmt::Display for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&Diagram::of(self), f)
     }
 }

@@ -4,8 +4,9 @@
 //! With [`set_debugging`] on, each Deferred that is made from then on keeps a
 //! record: where it was made, its stages and what became of them, what it
 //! waits for. [`pending`] lists those without a result; [`diagram`] draws the
-//! way through one chain. Off, as it is at first, that costs one relaxed load
-//! for each Deferred made.
+//! way through one chain, and is in the `Debug` of a failure that came through
+//! it, as in the message of a failed test. Off, as it is at first, that costs
+//! one relaxed load for each Deferred made.
 //!
 //! # Examples
 //!
@@ -30,8 +31,8 @@
 //! 1. A record is written by the core's runner and by the owner of the chain's
 //!    tail, each under the record's lock, which is held over no other lock and
 //!    no code of the user's.
-//! 2. The registry holds records weakly: a chain that is gone leaves at the
-//!    latest with the next look.
+//! 2. The registry holds records weakly. A failure holds those of the chains
+//!    that it came through, and no record holds a failure.
 
 mod diagram;
 mod pending;
@@ -46,6 +47,16 @@ use std::sync::atomic::Ordering;
 
 /// Starts or ends the keeping of records, for Deferreds made from now on, and
 /// returns whether it was on: Twisted's `setDebugging`.
+///
+/// # Examples
+///
+/// ```
+/// use tokio_deferred::debug;
+///
+/// let was_on = debug::set_debugging(true);
+/// assert!(!was_on && debug::is_debugging());
+/// debug::set_debugging(was_on);
+/// ```
 #[doc(alias = "setDebugging")]
 pub fn set_debugging(on: bool) -> bool {
     let _ = WATCH.make.set(record::make);
@@ -54,6 +65,12 @@ pub fn set_debugging(on: bool) -> bool {
 }
 
 /// Returns whether records are kept: Twisted's `getDebugging`.
+///
+/// # Examples
+///
+/// ```
+/// assert!(!tokio_deferred::debug::is_debugging()); // as at first
+/// ```
 #[doc(alias = "getDebugging")]
 pub fn is_debugging() -> bool {
     WATCH.is_on()

@@ -1,6 +1,7 @@
 //! Who has no result yet, and what it waits for.
 
 use super::record::{Awaited, Record, all};
+use crate::failure::brief;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::panic::Location;
@@ -9,12 +10,44 @@ use std::time::Duration;
 
 /// The Deferreds that have no result, at one moment; `Display` prints them as
 /// a tree, each under the one that waits for it.
+///
+/// # Examples
+///
+/// ```
+/// use tokio_deferred::{Deferred, debug};
+///
+/// debug::set_debugging(true);
+/// let (resolver, poem) = Deferred::<String>::new();
+/// let poem = poem.label("the poem");
+/// let report = debug::pending();
+/// assert!(report.iter().any(|entry| entry.label() == Some("the poem")));
+/// assert!(report.to_string().contains("(the poem)"));
+/// # drop((resolver, poem.add_errback(|_| Ok(String::new()))));
+/// # debug::set_debugging(false);
+/// ```
 #[derive(Clone, Debug)]
 pub struct Pending {
     entries: Vec<PendingDeferred>,
 }
 
 /// A Deferred that has no result yet.
+///
+/// # Examples
+///
+/// ```
+/// use tokio_deferred::{Deferred, debug};
+///
+/// debug::set_debugging(true);
+/// let (resolver, poem) = Deferred::<String>::new();
+/// let poem = poem.label("the poem").map(|text| text.len());
+/// let report = debug::pending();
+/// let entry = report.iter().find(|entry| entry.label() == Some("the poem")).unwrap();
+/// assert_eq!(entry.made_at().file(), file!());
+/// assert_eq!(entry.waits_for().to_string(), "waits for a resolver");
+/// assert_eq!(entry.stages().len(), 1);
+/// # drop((resolver, poem.add_errback(|_| Ok(0))));
+/// # debug::set_debugging(false);
+/// ```
 #[derive(Clone, Debug)]
 pub struct PendingDeferred {
     id: u64,
@@ -26,6 +59,26 @@ pub struct PendingDeferred {
 }
 
 /// A stage that has not run yet.
+///
+/// # Examples
+///
+/// ```
+/// use tokio_deferred::{Deferred, debug};
+///
+/// fn length(text: String) -> usize {
+///     text.len()
+/// }
+///
+/// debug::set_debugging(true);
+/// let (resolver, poem) = Deferred::<String>::new();
+/// let poem = poem.label("the poem").map(length);
+/// let report = debug::pending();
+/// let entry = report.iter().find(|entry| entry.label() == Some("the poem")).unwrap();
+/// assert!(entry.stages()[0].name().ends_with("length"));
+/// assert_eq!(entry.stages()[0].at().file(), file!());
+/// # drop((resolver, poem.add_errback(|_| Ok(0))));
+/// # debug::set_debugging(false);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StageInfo {
     name: &'static str,
@@ -33,6 +86,24 @@ pub struct StageInfo {
 }
 
 /// What a Deferred without a result waits for.
+///
+/// # Examples
+///
+/// ```
+/// use tokio_deferred::{Deferred, debug::{self, WaitsFor}};
+///
+/// debug::set_debugging(true);
+/// let (resolver, inner) = Deferred::<i32>::new();
+/// let inner = inner.label("inner");
+/// let outer = Deferred::succeed(()).label("outer").add_callback(move |()| inner);
+///
+/// let report = debug::pending();
+/// let find = |label| report.iter().find(|entry| entry.label() == Some(label)).unwrap();
+/// assert_eq!(find("inner").waits_for(), WaitsFor::Source("a resolver"));
+/// assert_eq!(find("outer").waits_for(), WaitsFor::Deferred(find("inner").id()));
+/// # drop((resolver, outer.add_errback(|_| Ok(0))));
+/// # debug::set_debugging(false);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WaitsFor {
@@ -53,6 +124,24 @@ pub enum WaitsFor {
 ///
 /// It knows those that were made while debugging was on
 /// ([`set_debugging`](super::set_debugging)).
+///
+/// # Examples
+///
+/// ```
+/// use tokio_deferred::{DeferredSemaphore, debug, testing};
+///
+/// debug::set_debugging(true);
+/// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+/// # let _entered = runtime.enter();
+/// let limit = DeferredSemaphore::new(1);
+/// let permit = testing::success_of(limit.acquire());
+/// let job = limit.run(|| Ok("done")).label("a job");
+/// println!("{}", debug::pending()); // .. (a job), made at .., waits for a semaphore
+/// assert!(debug::pending().to_string().contains("waits for a semaphore"));
+/// drop(permit);
+/// # assert_eq!(runtime.block_on(job).unwrap(), "done");
+/// # debug::set_debugging(false);
+/// ```
 pub fn pending() -> Pending {
     let entries = all().iter().filter_map(PendingDeferred::of).collect();
     Pending { entries }
@@ -61,6 +150,10 @@ pub fn pending() -> Pending {
 impl PendingDeferred {
     fn of(record: &Arc<Record>) -> Option<Self> {
         let story = record.story();
+        // A failure that came through a chain keeps the record of it.
+        if story.finished {
+            return None;
+        }
         let waits_for = match story.waits {
             Some(Awaited::Watched(id)) => WaitsFor::Deferred(id),
             Some(Awaited::Unknown) => WaitsFor::Unknown,
@@ -215,7 +308,7 @@ impl PendingDeferred {
             writeln!(
                 f,
                 "{indent}    then {} ({}:{})",
-                stage.name,
+                brief(stage.name),
                 stage.at.file(),
                 stage.at.line()
             )?;

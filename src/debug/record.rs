@@ -1,7 +1,7 @@
 //! What is known of one watched chain.
 
 use crate::core::{Watch, WatchState};
-use crate::failure::lock;
+use crate::failure::{Failure, lock};
 use std::collections::BTreeMap;
 use std::panic::Location;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -100,7 +100,7 @@ impl Watch for Record {
         });
     }
 
-    fn ran(&self, state: WatchState) {
+    fn ran(&self, state: WatchState, failure: Option<&Failure>) {
         let mut story = lock(&self.story);
         let next = story.ran;
         if let Some(stage) = story.stages.get_mut(next) {
@@ -108,6 +108,13 @@ impl Watch for Record {
             story.ran += 1;
         }
         story.fired = true;
+        drop(story);
+        // Not under the lock: see the module's invariants.
+        if let Some(failure) = failure
+            && let Some(this) = by_id(self.id)
+        {
+            failure.came_through(this);
+        }
     }
 
     fn waits(&self, on: Option<Option<u64>>) {

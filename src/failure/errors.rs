@@ -8,6 +8,18 @@ use std::time::Duration;
 /// The operation was cancelled: Twisted's `CancelledError`.
 ///
 /// The reason that was given to `cancel_with`, if any, is its `source()`.
+///
+/// # Examples
+///
+/// ```
+/// use tokio_deferred::{Cancelled, Deferred, testing};
+///
+/// let (_resolver, d) = Deferred::<()>::new();
+/// d.cancel_with("the user went away");
+/// let failure = testing::failure_of(d);
+/// let cancelled = failure.check::<Cancelled>().unwrap();
+/// assert_eq!(cancelled.reason.as_ref().unwrap().to_string(), "the user went away");
+/// ```
 #[derive(Debug, Default, thiserror::Error)]
 #[error("cancelled")]
 pub struct Cancelled {
@@ -17,6 +29,19 @@ pub struct Cancelled {
 }
 
 /// The result did not come in time: Twisted's `TimeoutError`.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use tokio_deferred::{Deferred, TimedOut};
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() {
+/// let (_resolver, d) = Deferred::<()>::new();
+/// let error = d.add_timeout(Duration::from_secs(5)).await.unwrap_err();
+/// assert_eq!(error.downcast_ref::<TimedOut>().unwrap().after, Duration::from_secs(5));
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("timed out after {after:?}")]
 pub struct TimedOut {
@@ -28,6 +53,18 @@ pub struct TimedOut {
 /// can come any more.
 ///
 /// The message names the line where the pair was made.
+///
+/// # Examples
+///
+/// ```
+/// use tokio_deferred::{Deferred, ResolverDropped, testing};
+///
+/// let line = line!() + 1;
+/// let (resolver, d) = Deferred::<()>::new();
+/// drop(resolver);
+/// let failure = testing::failure_of(d);
+/// assert_eq!(failure.check::<ResolverDropped>().unwrap().made.line(), line);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the resolver of the Deferred made at {}:{} was dropped unfired", .made.file(), .made.line())]
 #[non_exhaustive]
@@ -47,6 +84,17 @@ impl ResolverDropped {
 ///
 /// [`set_default_runtime`](crate::set_default_runtime) sets one for callbacks
 /// that run on threads of other libraries.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use tokio_deferred::{NoRuntime, task, testing};
+///
+/// // No runtime is current here.
+/// let d = task::defer_later(Duration::from_secs(1), || Ok(1));
+/// assert!(testing::failure_of(d).is::<NoRuntime>());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no Tokio runtime to run on, or no timer in it")]
 #[non_exhaustive]
@@ -60,6 +108,19 @@ impl NoRuntime {
 
 /// The result was taken by an `.await` through `&mut` before this stage was
 /// added.
+///
+/// # Examples
+///
+/// ```
+/// use tokio_deferred::{AlreadyTaken, Deferred, testing};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let mut d = Deferred::succeed(1);
+/// assert_eq!((&mut d).await.unwrap(), 1);
+/// let later = d.map(|n| n + 1);
+/// assert!(testing::failure_of(later).is::<AlreadyTaken>());
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the result was already taken by an await")]
 #[non_exhaustive]
@@ -73,6 +134,15 @@ impl AlreadyTaken {
 
 /// A `get` came while as many waited as the queue's backlog allows: Twisted's
 /// `QueueUnderflow`.
+///
+/// # Examples
+///
+/// ```
+/// use tokio_deferred::{DeferredQueue, QueueUnderflow, testing};
+///
+/// let queue = DeferredQueue::<i32>::with_limits(None, Some(0));
+/// assert!(testing::failure_of(queue.get()).is::<QueueUnderflow>());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the queue's backlog of waiting gets is full")]
 #[non_exhaustive]
@@ -86,6 +156,17 @@ impl QueueUnderflow {
 
 /// A `put` came while the queue was full: Twisted's `QueueOverflow`. It holds
 /// the value that was refused.
+///
+/// # Examples
+///
+/// ```
+/// use tokio_deferred::DeferredQueue;
+///
+/// let queue = DeferredQueue::with_limits(Some(1), None);
+/// queue.put("a").unwrap();
+/// let overflow = queue.put("b").unwrap_err();
+/// assert_eq!(overflow.into_inner(), "b");
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct QueueOverflow<T>(pub T);
 
@@ -112,6 +193,26 @@ impl<T> std::error::Error for QueueOverflow<T> {}
 
 /// A lock was asked for while the same object already waited for it: Twisted's
 /// `AlreadyTryingToLockError`.
+///
+/// # Examples
+///
+/// ```
+/// use tokio_deferred::{AlreadyLocking, DeferredFilesystemLock, testing};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let dir = tempfile::tempdir().unwrap();
+/// let holder = DeferredFilesystemLock::new(dir.path().join("lock"));
+/// let guard = testing::success_of(holder.defer_until_locked(None));
+///
+/// let other = DeferredFilesystemLock::new(dir.path().join("lock"));
+/// let waiting = other.defer_until_locked(None);
+/// let second = other.defer_until_locked(None);
+/// assert!(testing::failure_of(second).is::<AlreadyLocking>());
+///
+/// drop(guard);
+/// waiting.await.unwrap();
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("already trying to lock")]
 #[non_exhaustive]

@@ -9,6 +9,18 @@ use std::fmt;
 ///
 /// Its `source()` is the child's error, so `trap::<E>()` on the failure of a
 /// list finds the child's `E`.
+///
+/// # Examples
+///
+/// ```
+/// use std::fmt::Error;
+/// use tokio_deferred::{Deferred, FirstError, gather_results, testing};
+///
+/// let all = gather_results([Deferred::succeed(1), Deferred::fail(Error)]);
+/// let failure = testing::failure_of(all);
+/// assert_eq!(failure.check::<FirstError>().unwrap().index, 1);
+/// assert!(failure.is::<Error>()); // the child's
+/// ```
 #[derive(Debug)]
 pub struct FirstError {
     /// The place of the child that failed, counted from 0.
@@ -33,6 +45,17 @@ impl Error for FirstError {
 ///
 /// No child's failure is more the cause than another's, so it has no
 /// `source()`.
+///
+/// # Examples
+///
+/// ```
+/// use tokio_deferred::{Deferred, FailureGroup, race, testing};
+///
+/// let first = race([Deferred::<()>::fail("no paper"), Deferred::fail("no ink")]);
+/// let failure = testing::failure_of(first);
+/// assert_eq!(failure.to_string(), "all 2 Deferreds failed: no paper, no ink");
+/// assert_eq!(failure.check::<FailureGroup>().unwrap().failures.len(), 2);
+/// ```
 #[derive(Debug)]
 pub struct FailureGroup {
     /// What each child failed with, in the order of the children.

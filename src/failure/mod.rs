@@ -28,6 +28,7 @@ pub use group::{FailureGroup, FirstError};
 pub use or_fail::OrFail;
 pub use panic::PanicError;
 pub(crate) use panic::{discard, quietly};
+pub(crate) use trace::brief;
 pub use trace::{Place, PlaceKind, Trace};
 pub use trapped::Trapped;
 pub(crate) use unhandled::{Capture, report};
@@ -38,6 +39,20 @@ use std::error::Error;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Any error, boxed: what the functions that make a [`Failure`] accept.
+///
+/// # Examples
+///
+/// ```
+/// use tokio_deferred::{BoxError, Deferred, testing};
+///
+/// fn check(n: i32) -> Result<i32, BoxError> {
+///     if n > 0 { Ok(n) } else { Err("not positive".into()) }
+/// }
+///
+/// let (resolver, d) = Deferred::new();
+/// resolver.resolve(check(-1));
+/// assert_eq!(testing::failure_of(d).to_string(), "not positive");
+/// ```
 pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
 
 /// Locks `mutex`, whether or not a thread panicked while it held it.

@@ -11,6 +11,16 @@ use std::sync::Mutex;
 ///
 /// `Display` gives the panic's message where it has one.
 /// [`Failure::into_panic`](crate::Failure::into_panic) gives the payload.
+///
+/// # Examples
+///
+/// ```
+/// use tokio_deferred::{Deferred, PanicError, testing};
+///
+/// let failure = testing::failure_of(Deferred::succeed(0).map(|n| 1 / n));
+/// let error = failure.check::<PanicError>().unwrap();
+/// assert_eq!(error.to_string(), "panicked: attempt to divide by zero");
+/// ```
 #[derive(thiserror::Error)]
 #[error("panicked: {message}")]
 pub struct PanicError {

@@ -2,12 +2,15 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::panic::Location;
+use std::panic::{Location, RefUnwindSafe, UnwindSafe};
+use std::sync::Arc;
 
 /// How many places a trace keeps from its start.
 const HEAD: usize = 8;
 /// How many places a trace keeps from its end.
 const TAIL: usize = 24;
+/// How many watched chains a trace keeps: the first, and the last ones.
+const CHAINS: usize = 4;
 
 /// The path that a [`Failure`](crate::Failure) took, oldest place first.
 ///
@@ -34,9 +37,31 @@ pub struct Trace {
     head: Vec<Place>,
     tail: VecDeque<Place>,
     skipped: u64,
+    // Only while debugging is on, and so not worth more than a word.
+    chains: Option<Box<Chains>>,
 }
 
+/// The watched chains that the failure came through, oldest first.
+#[derive(Clone, Default)]
+struct Chains {
+    seen: Vec<Arc<Picture>>,
+}
+
+/// Something that draws a chain; a trace that has one keeps its auto traits.
+pub(crate) type Picture = dyn fmt::Display + Send + Sync + UnwindSafe + RefUnwindSafe;
+
 /// What happened to a failure at a [`Place`].
+///
+/// # Examples
+///
+/// ```
+/// use tokio_deferred::{Deferred, PlaceKind, testing};
+///
+/// let d = Deferred::<()>::fail("out of paper").add_errback(|failure| Err(failure));
+/// let trace = testing::failure_of(d).trace();
+/// let kinds: Vec<_> = trace.places().map(|place| place.kind()).collect();
+/// assert_eq!(kinds, [PlaceKind::Raised, PlaceKind::Left]);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PlaceKind {
@@ -52,6 +77,19 @@ pub enum PlaceKind {
 }
 
 /// One step on a failure's path.
+///
+/// # Examples
+///
+/// ```
+/// use tokio_deferred::{Deferred, testing};
+///
+/// let d = Deferred::succeed("seven")
+///     .label("the number")
+///     .add_callback(|s| Ok(s.parse::<i32>()?));
+/// let trace = testing::failure_of(d).trace();
+/// let left = trace.places().last().unwrap();
+/// assert_eq!((left.at().file(), left.label()), (file!(), Some("the number")));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Place {
     kind: PlaceKind,
@@ -133,7 +171,7 @@ impl fmt::Display for Place {
         };
         write!(f, "{what} {}:{}", self.at.file(), self.at.line())?;
         if let Some(name) = self.name {
-            write!(f, ", {name}")?;
+            write!(f, ", {}", brief(name))?;
         }
         if let Some(made) = self.made {
             write!(
@@ -150,6 +188,26 @@ impl fmt::Display for Place {
     }
 }
 
+/// Returns a type's name without its generic arguments, which are most of it
+/// where a library made the callback.
+pub(crate) fn brief(name: &str) -> String {
+    let mut short = String::with_capacity(name.len());
+    let mut depth = 0;
+    let mut last = ' ';
+    for c in name.chars() {
+        match c {
+            '<' => depth += 1,
+            '>' if last != '-' => depth -= 1, // the arrow of `fn() -> T` closes nothing
+            _ if depth > 0 => {}
+            // What stood between two of these is gone.
+            ':' if short.is_empty() || short.ends_with("::") => {}
+            _ => short.push(c),
+        }
+        last = c;
+    }
+    short
+}
+
 impl fmt::Debug for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -164,6 +222,7 @@ impl Trace {
             head: Vec::new(),
             tail: VecDeque::new(),
             skipped: 0,
+            chains: None,
         }
     }
 
@@ -180,6 +239,25 @@ impl Trace {
             }
             self.tail.push_back(place);
         }
+    }
+
+    pub(super) fn push_chain(&mut self, chain: Arc<Picture>) {
+        let seen = &mut self.chains.get_or_insert_default().seen;
+        if seen.iter().any(|known| Arc::ptr_eq(known, &chain)) {
+            return;
+        }
+        if seen.len() == CHAINS {
+            seen.remove(1);
+        }
+        seen.push(chain);
+    }
+
+    /// The watched chains that were kept, oldest first.
+    pub(super) fn chains(&self) -> impl Iterator<Item = &Picture> {
+        self.chains
+            .iter()
+            .flat_map(|chains| &chains.seen)
+            .map(|chain| &**chain)
     }
 
     /// Returns the places that were kept, oldest first: at most 8 from the
@@ -227,6 +305,27 @@ impl fmt::Debug for Trace {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_shown_without_generic_arguments() {
+        let cases = [
+            ("app::parse", "app::parse"),
+            ("app::main::{{closure}}", "app::main::{{closure}}"),
+            (
+                "app::run<T, fn(u8) -> Vec<u8>>::{{closure}}",
+                "app::run::{{closure}}",
+            ),
+            (
+                "app::time::<impl app::Clock<u8>>::limit<u8>",
+                "app::time::limit",
+            ),
+            ("<app::Port as core::str::FromStr>::from_str", "from_str"),
+            ("fn(u8) -> u8", "fn(u8) -> u8"),
+        ];
+        for (name, shown) in cases {
+            assert_eq!(brief(name), shown);
+        }
+    }
 
     #[test]
     fn first_eight_and_last_twenty_four_are_kept() {

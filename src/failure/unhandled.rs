@@ -10,6 +10,19 @@ use std::panic::Location;
 use std::sync::{Arc, Mutex};
 
 /// A failure that nobody handled, and the Deferred it was found in.
+///
+/// # Examples
+///
+/// ```
+/// use tokio_deferred::{Deferred, testing};
+///
+/// let reports = testing::capture_unhandled(|| {
+///     drop(Deferred::<()>::fail("out of paper").label("print"));
+/// });
+/// assert_eq!(reports[0].label(), Some("print"));
+/// assert_eq!(reports[0].made_at().file(), file!());
+/// assert_eq!(reports[0].failure().to_string(), "out of paper");
+/// ```
 #[derive(Clone)]
 pub struct Unhandled {
     failure: Failure,
@@ -123,6 +136,12 @@ pub(crate) fn report(
         return;
     }
     let hook = lock(&HOOK).clone();
+    #[cfg(tokio_deferred_break)]
+    if let Some(hook) = &hook
+        && crate::sabotage::strikes(crate::sabotage::Fault::DoubleRun)
+    {
+        hook(&unhandled);
+    }
     quietly("the report of an unhandled failure", || match &hook {
         Some(hook) => hook(&unhandled),
         None => announce(&unhandled),

@@ -1,7 +1,7 @@
 //! The failure itself.
 
 use super::panic::PanicError;
-use super::trace::{Place, Trace};
+use super::trace::{Picture, Place, Trace};
 use super::{BoxError, Cancelled, DeferredError, ResolverDropped, TimedOut, Trapped, lock};
 use std::any::Any;
 use std::error::Error;
@@ -14,7 +14,8 @@ use std::sync::{Arc, Mutex};
 ///
 /// It holds any `std::error::Error`, is cheap to clone (clones are the same
 /// failure), derefs to the error, and remembers where it was raised and which
-/// way it took: `Debug` prints that [`Trace`].
+/// way it took: `Debug` prints that [`Trace`], and the diagrams of those chains
+/// that were made while [debugging was on](crate::debug::set_debugging).
 ///
 /// `?` makes one from any error, at the line of the `?`. `Failure` itself is
 /// not an [`Error`], or that conversion could not exist; where an `Error` is
@@ -231,6 +232,12 @@ impl Failure {
         }
     }
 
+    /// Keeps the picture of a chain that this failure came through, for its
+    /// `Debug`.
+    pub(crate) fn came_through(&self, chain: Arc<Picture>) {
+        lock(&self.inner.trace).push_chain(chain);
+    }
+
     pub(crate) fn is_quiet(&self) -> bool {
         self.inner.quiet
     }
@@ -289,6 +296,11 @@ impl fmt::Debug for Failure {
             write!(f, "\n  caused by: {error}")?;
             source = error.source();
         }
-        write!(f, "\n{}", self.trace())
+        let trace = self.trace();
+        write!(f, "\n{trace}")?;
+        for chain in trace.chains() {
+            write!(f, "\n{chain}")?;
+        }
+        Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! Cancelling when a signal comes.
 
 use super::limit::{Limit, Met};
-use crate::bridge::spawn_or;
+use crate::bridge::{runtime_to_enter, spawn_or};
 use crate::chain::Deferred;
 use crate::core::CancelRequest;
 use crate::failure::{BoxError, DeferredError, Failure, NoRuntime, quietly};
@@ -141,6 +141,8 @@ impl<T: Send + 'static> Deferred<T> {
 
 /// Polls outside of the budget of a surrounding task.
 fn first_poll(signal: &mut Signal) -> Poll<<Signal as Future>::Output> {
+    let to_enter = runtime_to_enter(None);
+    let _entered = to_enter.as_ref().map(tokio::runtime::Handle::enter);
     let first = tokio::task::unconstrained(signal);
     // What the signal awaits is not awaited by a coroutine that calls us. A
     // panic is caught inside of the signal.

@@ -11,6 +11,8 @@ mod gather;
 mod limit;
 mod list;
 mod lock;
+#[cfg(all(test, tokio_deferred_loom))]
+mod models;
 mod queue;
 mod race;
 mod semaphore;

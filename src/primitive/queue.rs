@@ -11,11 +11,12 @@
 
 use crate::chain::{Deferred, Resolver};
 use crate::core::{CancelRequest, Delegate, TakesBack};
-use crate::failure::{Failure, QueueOverflow, QueueUnderflow, lock};
+use crate::failure::{Failure, QueueOverflow, QueueUnderflow};
+use crate::sync::{Mutex, lock};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::panic::Location;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Weak};
 
 /// A queue between callbacks, or between callbacks and async fns: Twisted's
 /// `DeferredQueue`.

@@ -19,11 +19,12 @@
 
 use crate::chain::{Deferred, Resolver};
 use crate::core::{CancelRequest, Delegate, Handle};
-use crate::failure::{Failure, lock, quietly, report};
+use crate::failure::{Failure, quietly, report};
+use crate::sync::{Mutex, MutexGuard, lock};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 
 /// The result of a Deferred, for any number of consumers, late ones included.
 ///
@@ -51,6 +52,8 @@ pub struct SharedDeferred<T> {
 struct Shared<T> {
     state: Mutex<State<T>>,
     made: &'static Location<'static>,
+    /// The source's.
+    label: Option<&'static str>,
 }
 
 struct State<T> {
@@ -117,6 +120,7 @@ impl<T: Clone + Send + 'static> Deferred<T> {
                 source: self.pending_handle(),
             }),
             made: Location::caller(),
+            label: self.label_of(),
         });
         let target = shared.clone();
         self.end(move |result| target.fire(result));
@@ -268,7 +272,7 @@ impl<T> Drop for Shared<T> {
             .get_mut()
             .unwrap_or_else(|poisoned| poisoned.into_inner());
         match state.result.take() {
-            Some(Err(failure)) if !state.delivered => report(failure, self.made, None),
+            Some(Err(failure)) if !state.delivered => report(failure, self.made, self.label),
             result => quietly("the drop of a value", || drop(result)),
         }
     }

@@ -22,12 +22,13 @@
 use crate::bridge::find_runtime;
 use crate::chain::{Deferred, Resolver};
 use crate::core::{CancelRequest, Control, Driven, Kept, Look};
-use crate::failure::{Failure, NoRuntime, lock};
+use crate::failure::{Failure, NoRuntime};
+use crate::sync::{AtomicU64, AtomicUsize, Mutex, lock};
 use std::collections::VecDeque;
 use std::panic::Location;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
 use tokio::runtime::Id;
 use tokio::task::coop::unconstrained;
@@ -69,11 +70,29 @@ impl<T: Send + 'static> Lanes<T> {
             Ok(runtime) => runtime,
             Err(none) => return Deferred::ready(Err(Failure::from_error(none, made)), made),
         };
+        let spawn = |pump| drop(runtime.spawn(pump));
+        self.wait_on(runtime.id(), spawn, future, convert, what, made)
+    }
+
+    /// The same; `spawn` begins a task on the runtime given.
+    pub(super) fn wait_on<F>(
+        &self,
+        runtime: Id,
+        spawn: impl FnOnce(Pump<T>),
+        future: F,
+        convert: Convert<F::Output, T>,
+        what: &'static str,
+        made: &'static Location<'static>,
+    ) -> Deferred<T>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
         let wait = Driven::new(
             // The caller's budget is not this future's, nor is the pump's.
             unconstrained(future),
             Wait {
-                lane: self.of(runtime.id()),
+                lane: self.of(runtime),
                 index: AtomicUsize::new(0),
                 number: AtomicU64::new(0),
                 convert,
@@ -91,7 +110,7 @@ impl<T: Send + 'static> Lanes<T> {
         }
         if needs_pump {
             let lane = control.lane.clone();
-            runtime.spawn(Pump { lane, over: false });
+            spawn(Pump { lane, over: false });
         }
         d
     }
@@ -307,7 +326,7 @@ impl<T> Lane<T> {
 const BATCH: usize = 64;
 
 /// The task that fires the Deferreds of a lane.
-struct Pump<T: Send + 'static> {
+pub(super) struct Pump<T: Send + 'static> {
     lane: Arc<Lane<T>>,
     over: bool,
 }

@@ -1,7 +1,7 @@
 //! Cancelling, against everything else.
 
 use crate::Deferred;
-use crate::models::harness::{Value, Wakes, fire, model, outcome, value};
+use crate::models::harness::{Value, Wakes, bounded, fire, model, outcome, value};
 use futures::task::waker;
 use loom::thread;
 use std::future::Future;
@@ -103,7 +103,7 @@ fn cancel_from_two_threads() {
 
 #[test]
 fn cancel_while_the_deferred_is_dropped() {
-    model(|| {
+    bounded(4, || {
         let (resolver, d) = Deferred::<Value>::new();
         let handle = d.cancel_handle();
         let cancelling = thread::spawn(move || handle.cancel());

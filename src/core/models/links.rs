@@ -65,7 +65,7 @@ fn three(paused: bool) -> Three {
 
 #[test]
 fn the_middle_lets_go_while_its_handle_cancels() {
-    model(|| {
+    bounded(4, || {
         let t = three(false);
         let middle = fire(t.middle, 5);
         t.handle.cancel();
@@ -118,7 +118,7 @@ fn a_paused_middle_is_unpaused_while_it_fires() {
 /// waits for lets go in turn.
 #[test]
 fn a_middle_is_bypassed_while_it_is_unpaused_and_cancelled() {
-    bounded(3, || {
+    bounded(2, || {
         let (first, d) = Deferred::<Value>::new();
         let (middle, m) = Deferred::<Value>::new();
         let (next, n) = Deferred::<Value>::new();

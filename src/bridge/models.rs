@@ -1,0 +1,217 @@
+//! Models of coroutines: who polls, who cancels, who drops, and when.
+
+use super::drive::begin;
+use crate::failure::Failure;
+use crate::models::harness::{Value, block_on, bounded, fire, model, outcome, value};
+use crate::{Deferred, DeferredError, Resolver, testing};
+use loom::sync::Mutex;
+use loom::thread::{self, JoinHandle};
+use std::future::{Future, poll_fn};
+use std::panic::Location;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+
+type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Begins a coroutine that has to wait, and returns its task as well.
+fn coroutine(
+    body: impl Future<Output = Result<Value, DeferredError>> + Send + 'static,
+) -> (Deferred<Value>, Option<Task>) {
+    let mut task = None;
+    let future = async move { body.await.map_err(Failure::from) };
+    let d = begin(future, None, Location::caller(), |spawned| {
+        task = Some(Box::pin(spawned) as Task);
+        Ok(())
+    });
+    (d, task)
+}
+
+/// As a runtime runs it.
+fn run(task: Option<Task>) -> JoinHandle<()> {
+    thread::spawn(move || task.into_iter().for_each(block_on))
+}
+
+fn pair() -> (Resolver<Value>, Deferred<Value>) {
+    Deferred::new()
+}
+
+/// Something that is awaited and is no Deferred.
+#[derive(Default)]
+struct Signal(Mutex<(bool, Option<Waker>)>);
+
+impl Signal {
+    fn set(&self) {
+        let mut state = self.0.lock().unwrap();
+        state.0 = true;
+        let waker = state.1.take();
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    async fn wait(&self) {
+        poll_fn(|cx| {
+            let mut state = self.0.lock().unwrap();
+            if state.0 {
+                return Poll::Ready(());
+            }
+            state.1 = Some(cx.waker().clone());
+            Poll::Pending
+        })
+        .await;
+    }
+}
+
+#[test]
+fn the_awaited_one_fires_while_the_coroutine_begins() {
+    model(|| {
+        let (resolver, awaited) = pair();
+        let firing = fire(resolver, 1);
+        let (d, task) = coroutine(async move { awaited.await });
+        run(task).join().unwrap();
+        firing.join().unwrap();
+        assert_eq!(outcome(d), 1);
+    });
+}
+
+#[test]
+fn the_awaited_one_fires_while_the_task_is_polled() {
+    bounded(3, || {
+        let (resolver, awaited) = pair();
+        let (d, task) = coroutine(async move { awaited.await });
+        let task = run(task);
+        resolver.callback(value(1));
+        task.join().unwrap();
+        assert_eq!(outcome(d), 1);
+    });
+}
+
+#[test]
+fn the_awaited_one_fires_while_the_coroutine_is_cancelled() {
+    bounded(2, || {
+        let (resolver, awaited) = pair();
+        let (d, task) = coroutine(async move { awaited.await });
+        let task = run(task);
+        let firing = fire(resolver, 1);
+        d.cancel();
+        firing.join().unwrap();
+        task.join().unwrap();
+        assert!(matches!(outcome(d), 1 | -1));
+    });
+}
+
+#[test]
+fn a_cancel_that_comes_between_two_awaits_reaches_the_second() {
+    bounded(2, || {
+        let (resolver, first) = pair();
+        let (second, awaited) = pair();
+        let (d, task) = coroutine(async move {
+            let first = first.await.map_or(-1, |value| value.0);
+            let second = awaited.await.map_or(-1, |value| value.0);
+            Ok(value(10 * first + second))
+        });
+        let task = run(task);
+        let firing = fire(resolver, 1);
+        d.cancel();
+        firing.join().unwrap();
+        // If the cancel reached the first, the second is awaited still.
+        let _ = second.try_callback(value(2));
+        task.join().unwrap();
+        // It was applied to one of them, or came too late for both.
+        let n = outcome(d);
+        assert!(matches!(n, -8 | 9 | 12), "{n}");
+    });
+}
+
+#[test]
+fn cancelled_from_two_threads() {
+    model(|| {
+        let (resolver, awaited) = pair();
+        let (d, task) = coroutine(async move { awaited.await });
+        let handle = d.cancel_handle();
+        let cancelling = thread::spawn(move || handle.cancel());
+        d.cancel();
+        cancelling.join().unwrap();
+        run(task).join().unwrap();
+        assert_eq!(outcome(d), -1);
+        assert!(resolver.is_cancelled());
+    });
+}
+
+#[test]
+fn woken_while_cancelled_beside_a_plain_future() {
+    bounded(3, || {
+        let signal = Arc::new(Signal::default());
+        let seen = signal.clone();
+        let (d, task) = coroutine(async move {
+            let held = value(1);
+            seen.wait().await;
+            Ok(held)
+        });
+        let task = run(task);
+        let waking = thread::spawn(move || signal.set());
+        d.cancel();
+        waking.join().unwrap();
+        task.join().unwrap();
+        assert!(matches!(outcome(d), 1 | -1));
+    });
+}
+
+#[test]
+fn the_runtime_ends_while_the_awaited_one_fires() {
+    model(|| {
+        let (resolver, awaited) = pair();
+        let (d, task) = coroutine(async move { awaited.await });
+        let firing = fire(resolver, 1);
+        drop(task);
+        firing.join().unwrap();
+        assert_eq!(outcome(d), -2);
+    });
+}
+
+#[test]
+fn the_runtime_ends_while_the_coroutine_is_cancelled() {
+    bounded(3, || {
+        // The future is dropped with what it awaits, which nobody handles then.
+        let _ = testing::capture_unhandled(|| {
+            let (resolver, awaited) = pair();
+            let (d, task) = coroutine(async move { awaited.await });
+            let ending = thread::spawn(move || drop(task));
+            d.cancel();
+            ending.join().unwrap();
+            assert!(matches!(outcome(d), -1 | -2));
+            drop(resolver);
+        });
+    });
+}
+
+#[test]
+fn the_runtime_ends_while_a_plain_future_is_cancelled() {
+    model(|| {
+        let signal = Arc::new(Signal::default());
+        let (d, task) = coroutine(async move {
+            let held = value(1);
+            signal.wait().await;
+            Ok(held)
+        });
+        let ending = thread::spawn(move || drop(task));
+        d.cancel();
+        ending.join().unwrap();
+        assert!(matches!(outcome(d), -1 | -2));
+    });
+}
+
+#[test]
+fn the_deferred_is_dropped_while_the_awaited_one_fires() {
+    bounded(3, || {
+        let (resolver, awaited) = pair();
+        let (d, task) = coroutine(async move { awaited.await });
+        let task = run(task);
+        let firing = fire(resolver, 1);
+        drop(d);
+        firing.join().unwrap();
+        task.join().unwrap();
+    });
+}

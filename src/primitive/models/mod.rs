@@ -1,0 +1,8 @@
+//! Models of what is built on the core, for the model checker: their locks and
+//! the core's atomics, with every interleaving of a few operations.
+//!
+//! They run with those of the core; see there.
+
+mod queue;
+mod share;
+mod waiting;
