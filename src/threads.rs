@@ -86,6 +86,7 @@ pub fn defer_to_thread<R: Outcome>(f: impl FnOnce() -> R + Send + 'static) -> De
     match find_runtime(None) {
         Ok(runtime) => defer_to_thread_on(&runtime, f),
         Err(none) => {
+            give_up(f);
             let made = Location::caller();
             Deferred::ready(Err(Failure::from_error(none, made)), made)
         }
@@ -250,6 +251,7 @@ pub fn blocking_call_from_thread<R: Outcome>(
 ) -> Result<R::Output, DeferredError> {
     let made = Location::caller();
     if !may_block() {
+        give_up(f);
         return Err(Failure::from_error(CannotBlock, made).into());
     }
     let (tx, rx) = oneshot::channel();
@@ -289,6 +291,11 @@ fn call_on<R: Outcome>(
     d.fired_by("a task")
 }
 
+/// Drops a call that is not made.
+fn give_up<F>(f: F) {
+    quietly("the drop of a call that was not made", || drop(f));
+}
+
 /// A call on its way to a thread (invariant 1).
 struct Job<F, T: Send + 'static> {
     parts: Option<(F, Resolver<T>)>,
@@ -317,7 +324,7 @@ impl<F, T: Send + 'static> Job<F, T> {
 impl<F, T: Send + 'static> Drop for Job<F, T> {
     fn drop(&mut self) {
         if let Some((f, resolver)) = self.parts.take() {
-            quietly("the drop of a call that was not made", || drop(f));
+            give_up(f);
             // A cancel may have taken it from the queue, and answers itself.
             if !resolver.is_cancelled() {
                 resolver.fire(Err(Failure::from_error(NoRuntime::new(), self.made)));

@@ -127,7 +127,7 @@ fn a_cancel_that_comes_between_two_awaits_reaches_the_second() {
 
 #[test]
 fn cancelled_from_two_threads() {
-    model(|| {
+    bounded(2, || {
         let (resolver, awaited) = pair();
         let (d, task) = coroutine(async move { awaited.await });
         let handle = d.cancel_handle();

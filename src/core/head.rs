@@ -53,7 +53,7 @@ impl<T> Head<T> {
         // tell; and the usual claim and fill.
         let unless = if only_seen { UNSEEN } else { 0 };
         if !state.has(FIRED | LOCKED | CANCEL_SIDE | CANCELLED | CANCELLING | unless)
-            && chain.block().meta.ext().is_none()
+            && chain.block().meta.watch().is_none()
             && chain.change(state, fired(state).0).is_ok()
         {
             // SAFETY: we fired it, so the slot, which is empty, is ours (4).

@@ -126,6 +126,15 @@ impl Meta {
         self.ext()?.watch.as_ref()
     }
 
+    /// Whether a result loses nothing but a span, which was for the stages
+    /// before it, when it leaves the chain.
+    ///
+    /// By the owner of the tail.
+    #[inline]
+    pub(super) fn is_plain(&self) -> bool {
+        self.ext().is_none_or(Ext::is_plain)
+    }
+
     /// Returns the Ext, made now if there is none.
     ///
     /// By the owner of the tail, so that no two are made.
@@ -170,6 +179,13 @@ impl Ext {
             watch,
             home: UnsafeCell::new(None),
         })
+    }
+
+    #[cold]
+    fn is_plain(&self) -> bool {
+        // SAFETY: the home is the caller's, who owns the tail (invariant 13).
+        let is_homeless = self.home.with(|home| unsafe { (*home).is_none() });
+        is_homeless && self.watch.is_none() && lock(&self.label).is_none()
     }
 
     fn into_word(self: Box<Self>) -> *mut () {

@@ -135,12 +135,10 @@ unsafe fn run_stage<S: Stage>(record: *mut Record, chain: Ptr) -> Flow {
         (stage, at, input)
     };
     let site = Site::chain(at, &block.meta);
-    if block.meta.ext().is_some() {
+    if let Some(watch) = block.meta.watch() {
         let value_in = input.is_ok();
         let step = call(stage, input, site).settled::<S>(site);
-        if let Some(watch) = block.meta.watch() {
-            tell::<S>(&**watch, value_in, &step);
-        }
+        tell::<S>(&**watch, value_in, &step);
         // SAFETY: as above; the input was moved out.
         return unsafe { came_to::<S>(step, chain, site) };
     }

@@ -111,8 +111,8 @@ impl<T> Tail<T> {
         let chain = self.into_ptr();
         // SAFETY: at rest, and the tail is ours (4, 7, 9).
         let value = unsafe { take_value::<T>(chain) };
-        // A chain with a label, a span or a watcher keeps them.
-        if state.is_sole() && chain.block().meta.ext().is_none() {
+        // A chain with a label or a watcher keeps them.
+        if state.is_sole() && chain.block().meta.is_plain() {
             // SAFETY: the only reference is ours.
             unsafe { chain.free() };
             Ok((value, None))
@@ -134,7 +134,7 @@ impl<T> Tail<T> {
         let chain = self.chain;
         let state = chain.load();
         let meta = &chain.block().meta;
-        if !(state.is_at_rest() && state.is_sole() && meta.ext().is_none()) {
+        if !(state.is_at_rest() && state.is_sole() && meta.is_plain()) {
             return None;
         }
         let made = meta.made();
