@@ -78,7 +78,7 @@ fn the_awaited_one_fires_while_the_coroutine_begins() {
 
 #[test]
 fn the_awaited_one_fires_while_the_task_is_polled() {
-    bounded(3, || {
+    model(|| {
         let (resolver, awaited) = pair();
         let (d, task) = coroutine(async move { awaited.await });
         let task = run(task);
@@ -142,7 +142,7 @@ fn cancelled_from_two_threads() {
 
 #[test]
 fn woken_while_cancelled_beside_a_plain_future() {
-    bounded(3, || {
+    bounded(4, || {
         let signal = Arc::new(Signal::default());
         let seen = signal.clone();
         let (d, task) = coroutine(async move {
@@ -205,7 +205,7 @@ fn the_runtime_ends_while_a_plain_future_is_cancelled() {
 
 #[test]
 fn the_deferred_is_dropped_while_the_awaited_one_fires() {
-    bounded(3, || {
+    bounded(4, || {
         let (resolver, awaited) = pair();
         let (d, task) = coroutine(async move { awaited.await });
         let task = run(task);

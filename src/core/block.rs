@@ -193,7 +193,7 @@ impl Ptr {
                 // Never fired: its value was refused, as nobody could see it.
                 let side = this.block().slot.with_mut(|slot| {
                     // SAFETY: invariant 4, and we are the last.
-                    unsafe { (*slot).take::<Box<CancelSide>>() }
+                    unsafe { (*slot).take::<CancelSide>() }
                 });
                 quietly("the drop of a canceller", || drop(side));
             }

@@ -116,9 +116,9 @@ pub(super) fn delegate_of(chain: Ptr) -> Option<Arc<dyn Delegate>> {
 unsafe fn delegate_in(chain: Ptr) -> Option<Arc<dyn Delegate>> {
     chain.block().slot.with_mut(|slot| {
         // SAFETY: invariant 4: by this state the slot holds a CancelSide.
-        match unsafe { &(*slot).peek::<Box<CancelSide>>().canceller } {
-            Some(Canceller::Every(delegate)) => Some(delegate.clone()),
-            _ => None,
+        match unsafe { (*slot).peek::<CancelSide>() } {
+            CancelSide::Delegate(delegate) => Some(delegate.clone()),
+            CancelSide::Calls(_) => None,
         }
     })
 }
@@ -126,14 +126,18 @@ unsafe fn delegate_in(chain: Ptr) -> Option<Arc<dyn Delegate>> {
 /// Puts what a canceller returned into the slot.
 pub(super) type Put = Box<dyn FnOnce(&mut Slot) + Send>;
 
-pub(super) enum Canceller {
-    Once(Box<dyn FnOnce() -> Option<Put> + Send>),
-    Every(Arc<dyn Delegate>),
-}
+pub(super) type Canceller = Box<dyn FnOnce() -> Option<Put> + Send>;
 
 /// What an unfired chain's slot holds for the case of a cancel.
+pub(super) enum CancelSide {
+    /// Each cancel is passed on; the producer is not told.
+    Delegate(Arc<dyn Delegate>),
+    /// The first one calls these.
+    Calls(Box<Calls>),
+}
+
 #[derive(Default)]
-pub(super) struct CancelSide {
+pub(super) struct Calls {
     pub(super) canceller: Option<Canceller>,
     /// Newest first.
     pub(super) hooks: Option<Box<Hook>>,
@@ -147,7 +151,7 @@ pub(super) struct Hook {
     pub(super) older: Option<Box<Hook>>,
 }
 
-impl Drop for CancelSide {
+impl Drop for Calls {
     /// Drops the functions one by one: a list of any length needs no stack.
     fn drop(&mut self) {
         let mut next = self.hooks.take();
@@ -165,7 +169,7 @@ impl Drop for CancelSide {
     }
 }
 
-impl CancelSide {
+impl Calls {
     /// Tells the producer, then asks the canceller.
     fn run(mut self) -> Result<Option<Put>, Box<dyn std::any::Any + Send>> {
         let mut result = Ok(None);
@@ -186,7 +190,7 @@ impl CancelSide {
         if let Some(waker) = self.waker.take() {
             quietly("a waker", || waker.wake());
         }
-        if let Some(Canceller::Once(canceller)) = self.canceller.take() {
+        if let Some(canceller) = self.canceller.take() {
             match catch_unwind(AssertUnwindSafe(canceller)) {
                 Ok(put) => result = result.map(|_| put),
                 Err(payload) => result = Err(payload),
@@ -248,7 +252,7 @@ enum Found {
     Every(Arc<dyn Delegate>),
     /// Call these. Without a canceller nothing else can come of it, and we
     /// fired it.
-    Once(Box<CancelSide>, bool),
+    Once(Box<Calls>, bool),
 }
 
 /// Cancels the chain, which the caller has a reference to.
@@ -285,8 +289,8 @@ pub(super) fn cancel(start: Ptr, request: CancelRequest) {
                 shallow(move || quietly("a canceller", || delegate.cancel(request)));
                 return;
             }
-            Found::Once(side, fired) => {
-                let result = side.run();
+            Found::Once(calls, fired) => {
+                let result = calls.run();
                 if fired || claim(chain, true) {
                     let at = request.at;
                     let failure = match &result {
@@ -406,16 +410,24 @@ fn find(chain: Ptr, epoch: Option<u32>) -> Found {
         {
             continue;
         }
-        // SAFETY: unfired, CANCEL_SIDE and LOCKED.
-        if let Some(delegate) = unsafe { delegate_in(chain) } {
-            chain.update(|s| Next::To((s.0 & !LOCKED) | CANCELLED));
-            return Found::Every(delegate);
-        }
-        let side = block.slot.with_mut(|slot| {
-            // SAFETY: as above; CANCEL_SIDE is cleared below.
-            unsafe { (*slot).take::<Box<CancelSide>>() }
+        let calls = block.slot.with_mut(|slot| {
+            // SAFETY: unfired, CANCEL_SIDE and LOCKED. Calls that are taken are
+            // forgotten: CANCEL_SIDE is cleared below.
+            unsafe {
+                match (*slot).peek::<CancelSide>() {
+                    CancelSide::Delegate(delegate) => Err(delegate.clone()),
+                    CancelSide::Calls(calls) => Ok(std::ptr::read(calls)),
+                }
+            }
         });
-        let decided = side.canceller.is_none();
+        let calls = match calls {
+            Ok(calls) => calls,
+            Err(delegate) => {
+                chain.update(|s| Next::To((s.0 & !LOCKED) | CANCELLED));
+                return Found::Every(delegate);
+            }
+        };
+        let decided = calls.canceller.is_none();
         chain.update(|s| {
             let to = (s.0 & !(LOCKED | CANCEL_SIDE)) | CANCELLED;
             Next::To(if decided {
@@ -424,6 +436,6 @@ fn find(chain: Ptr, epoch: Option<u32>) -> Found {
                 to | CANCELLING
             })
         });
-        return Found::Once(side, decided);
+        return Found::Once(calls, decided);
     }
 }

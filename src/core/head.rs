@@ -1,7 +1,7 @@
 //! The producer's end of a chain.
 
 use super::block::{Next, Ptr};
-use super::cancel::{CancelSide, Hook};
+use super::cancel::{Calls, CancelSide, Hook};
 use super::run::{hold, run};
 use super::shallow::shallow;
 use super::state::{
@@ -107,10 +107,10 @@ impl<T> Head<T> {
             call: f,
             older: None,
         }));
-        let told = self.with_side(|side| {
+        let told = self.with_calls(|calls| {
             let mut hook = hook.take().expect("called once");
-            hook.older = side.hooks.take();
-            side.hooks = Some(hook);
+            hook.older = calls.hooks.take();
+            calls.hooks = Some(hook);
         });
         if !told && let Some(hook) = hook {
             quietly("a function that was given to on_cancel", hook.call);
@@ -120,7 +120,7 @@ impl<T> Head<T> {
     /// Completes when the chain is cancelled.
     pub(crate) fn poll_cancelled(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut waker = Some(cx.waker().clone());
-        let waits = self.with_side(|side| std::mem::swap(&mut side.waker, &mut waker));
+        let waits = self.with_calls(|calls| std::mem::swap(&mut calls.waker, &mut waker));
         // What is in `waker` now, the old one or ours, is dropped outside.
         if waits {
             Poll::Pending
@@ -130,19 +130,24 @@ impl<T> Head<T> {
     }
 
     /// Changes what a cancel will find. False if the chain is cancelled.
-    fn with_side(&mut self, change: impl FnOnce(&mut CancelSide)) -> bool {
-        // Allocated before the lock is taken (invariant 5).
-        let mut fresh = Some(Box::<CancelSide>::default());
+    fn with_calls(&mut self, change: impl FnOnce(&mut Calls)) -> bool {
+        // Allocated before the lock is taken, and freed after it (invariant 5).
+        let mut fresh = Some(Box::<Calls>::default());
         let Ok(state) = self.chain.lock_if(|s| !s.has(FIRED | CANCELLED)) else {
             return false;
         };
         self.chain.block().slot.with_mut(|slot| {
             // SAFETY: invariant 4: unfired and LOCKED.
             unsafe {
-                if !state.has(CANCEL_SIDE) {
-                    (*slot).put(fresh.take());
+                if !state.has(CANCEL_SIDE)
+                    && let Some(fresh) = fresh.take()
+                {
+                    (*slot).put(CancelSide::Calls(fresh));
                 }
-                change((*slot).peek::<Box<CancelSide>>());
+                // Those whose cancels are passed on are in no user's hands.
+                if let CancelSide::Calls(calls) = (*slot).peek() {
+                    change(calls);
+                }
             }
         });
         self.chain
@@ -202,7 +207,7 @@ unsafe fn drop_side(chain: Ptr, state: State) -> Option<Failure> {
     let block = chain.block();
     let side = block.slot.with_mut(|slot| {
         // SAFETY: invariant 4: it was there when we fired the chain.
-        unsafe { (*slot).take::<Box<CancelSide>>() }
+        unsafe { (*slot).take::<CancelSide>() }
     });
     let dropped = catch_unwind(AssertUnwindSafe(|| drop(side)));
     dropped

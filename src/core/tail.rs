@@ -3,7 +3,7 @@
 use super::anchor::Anchor;
 use super::block::{Next, Ptr};
 use super::cancel::{
-    CancelRequest, CancelSide, Canceller, Delegate, Handle, Put, cancel, delegate_of,
+    Calls, CancelRequest, CancelSide, Canceller, Delegate, Handle, Put, cancel, delegate_of,
 };
 use super::head::{Head, fire_chained};
 use super::home::{self, TakesBack};
@@ -50,16 +50,19 @@ pub(crate) fn pair_with<T: Send + 'static>(
     canceller: OnCancel<T>,
 ) -> (Head<T>, Tail<T>) {
     let chain = Ptr::new::<T>((2 * REF) | CANCEL_SIDE, made);
-    let canceller = match canceller {
-        OnCancel::Every(delegate) => Canceller::Every(delegate),
-        OnCancel::Once(f) => Canceller::Once(Box::new(move || {
-            let result = f()?;
-            let put: Put = Box::new(move |slot| slot.put(result));
-            Some(put)
-        })),
+    let side = match canceller {
+        OnCancel::Every(delegate) => CancelSide::Delegate(delegate),
+        OnCancel::Once(f) => {
+            let canceller: Canceller = Box::new(move || {
+                let result = f()?;
+                let put: Put = Box::new(move |slot| slot.put(result));
+                Some(put)
+            });
+            let mut calls = Box::<Calls>::default();
+            calls.canceller = Some(canceller);
+            CancelSide::Calls(calls)
+        }
     };
-    let mut side = Box::<CancelSide>::default();
-    side.canceller = Some(canceller);
     chain.block().slot.with_mut(|slot| {
         // SAFETY: nobody else has the chain yet.
         unsafe { (*slot).put(side) }

@@ -3,11 +3,12 @@
 //!
 //! Run with `RUSTFLAGS="--cfg tokio_deferred_loom" cargo test --release --lib
 //! models`. Each stands in a module `models` beside what it is a model of, and
-//! prints its bound, the number of its interleavings, and the time they took.
-//! A model that takes seconds without a bound on preemptions is `bounded`; the
-//! others are not. Beside what a model asserts, it is checked that no block is
-//! left, no value is lost or dropped twice, and no two threads touch a slot, a
-//! cursor or a waker at once.
+//! prints its bound, the number of its interleavings, and the time they took;
+//! the heads of the files list them. A model that takes more than seconds
+//! without a bound on preemptions is `bounded`; the others are not. Beside what
+//! a model asserts, it is checked that no block is left, no value is lost or
+//! dropped twice, and no two threads touch a slot, a cursor, a waker or a
+//! coroutine's future at once.
 //!
 //! Not modelled: the counts of the standard `Arc` and `Weak`, and what is
 //! Tokio's own.

@@ -103,7 +103,7 @@ fn cancel_from_two_threads() {
 
 #[test]
 fn cancel_while_the_deferred_is_dropped() {
-    bounded(4, || {
+    bounded(7, || {
         let (resolver, d) = Deferred::<Value>::new();
         let handle = d.cancel_handle();
         let cancelling = thread::spawn(move || handle.cancel());

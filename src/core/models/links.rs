@@ -65,7 +65,7 @@ fn three(paused: bool) -> Three {
 
 #[test]
 fn the_middle_lets_go_while_its_handle_cancels() {
-    bounded(4, || {
+    bounded(7, || {
         let t = three(false);
         let middle = fire(t.middle, 5);
         t.handle.cancel();
@@ -78,7 +78,7 @@ fn the_middle_lets_go_while_its_handle_cancels() {
 
 #[test]
 fn the_middle_lets_go_while_the_outer_is_cancelled() {
-    bounded(3, || {
+    bounded(4, || {
         let t = three(false);
         let middle = fire(t.middle, 5);
         t.outer.cancel();

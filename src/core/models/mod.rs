@@ -1,6 +1,4 @@
-//! Models of the core.
-//!
-//! TABLE
+//! Models of the core: chains without anything that is built on them.
 
 #[cfg(test)]
 mod cancel;

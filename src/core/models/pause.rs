@@ -8,7 +8,7 @@ use std::task::Poll;
 
 #[test]
 fn unpause_while_fired_and_added_to() {
-    bounded(3, || {
+    bounded(4, || {
         let (resolver, d) = Deferred::<Value>::new();
         let pause = d.pause();
         let firing = fire(resolver, 1);
@@ -55,7 +55,7 @@ fn unpause_of_a_ready_one_while_a_stage_is_added_and_polled() {
 /// owner must not take it for one at rest.
 #[test]
 fn unpause_of_a_ready_one_while_a_stage_of_it_waits() {
-    bounded(3, || {
+    bounded(5, || {
         let d = Deferred::succeed(value(1));
         let pause = d.pause();
         let unpausing = thread::spawn(move || drop(pause));
