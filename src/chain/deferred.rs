@@ -139,14 +139,8 @@ impl<T> Deferred<T> {
                 Err(tail) => return Deferred::in_chain(tail.add(stage, place)),
             },
             Held::Taken(left) => {
-                let made = left.made();
-                match left.into_parts().1 {
-                    None => (taken(), made),
-                    anchor => {
-                        let ready = Ready::new(taken(), anchor, made);
-                        return Deferred::in_chain(referred(ready, stage, place));
-                    }
-                }
+                let ready = left.with(taken());
+                return Deferred::in_chain(referred(ready, stage, place));
             }
         };
         let site = Site::inline(place, made);

@@ -3,11 +3,13 @@
 //!
 //! Invariants:
 //!
-//! 1. A `Deferred` has its result either in itself (`Ready`) or in a chain.
-//!    In the first case the chain, if there is one at all, is an anchor for
-//!    handles and pauses.
-//! 2. A stage added to a `Ready` Deferred runs at once, on this thread, unless
-//!    a pause holds it up: then the result goes into the chain first.
+//! 1. A `Deferred` has its result in itself (`Ready`) or in a chain, or an
+//!    await took it (`Taken`). But for the second case, the chain, if there is
+//!    one at all, is an anchor for handles and pauses.
+//! 2. A stage added to a result that nobody else refers to runs at once, on
+//!    this thread, outside of any chain. If there is an anchor, the result goes
+//!    back into that chain, and the stage behind it: where it runs at once as
+//!    well, unless a pause holds it up.
 //! 3. Each public method that user code is given to catches its panics.
 
 mod await_;

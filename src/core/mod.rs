@@ -101,6 +101,6 @@ pub(crate) use home::TakesBack;
 pub(crate) use meta::{WATCH, Watch, WatchState};
 pub(crate) use pause::PauseGuard;
 pub(crate) use pinned::{Control, Driven, Kept, Look};
-pub(crate) use ready::Ready;
+pub(crate) use ready::{Ready, Taken};
 pub(crate) use stage::{Site, Stage, Step, call, noted};
-pub(crate) use tail::{OnCancel, Tail, Taken, pair, pair_with};
+pub(crate) use tail::{OnCancel, Tail, pair, pair_with};

@@ -1,11 +1,17 @@
-//! A result that is in no chain.
+//! A result that is in no chain, and what becomes of one that nobody takes.
 
 use super::anchor::{Anchor, LazyAnchor};
-use super::tail::{Plain, Tail, Taken, give_up};
-use crate::failure::Failure;
+use super::tail::Tail;
+use crate::failure::{Failure, report};
 use std::mem::ManuallyDrop;
-use std::panic::Location;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::ptr;
+
+/// A result, and what is left of its chain if somebody else has a part in it.
+pub(crate) type Taken<T> = (Result<T, Failure>, Option<Anchor>);
+
+/// A result, and where its chain, of which nothing is left, was made.
+pub(super) type Plain<T> = (Result<T, Failure>, &'static Location<'static>);
 
 /// A result beside a chain: with the chain that it was in, if somebody else has
 /// a part in that. Dropped, it is given up.
@@ -113,6 +119,13 @@ impl<T> Ready<T> {
         (unsafe { ptr::read(&*this.result) }, anchor)
     }
 
+    /// Puts another result in its place, and drops this one.
+    pub(crate) fn with<U>(self, result: Result<U, Failure>) -> Ready<U> {
+        let made = self.made;
+        let (_, anchor) = self.into_parts();
+        Ready::new(result, anchor, made)
+    }
+
     /// The anchor, which stays; made if there was none.
     pub(crate) fn anchor(&self) -> ManuallyDrop<Anchor> {
         self.anchor.get_or_make(self.made)
@@ -152,4 +165,22 @@ impl<T> Drop for Ready<T> {
             Self::let_go(result, anchor, self.made);
         }
     }
+}
+
+/// Drops a result that nobody will take; a failure is reported, the panic of a
+/// value's drop as well.
+#[inline]
+pub(super) fn give_up<T>(
+    value: Result<T, Failure>,
+    whose: impl Fn() -> (&'static Location<'static>, Option<&'static str>),
+) {
+    let failure = match value {
+        Ok(value) => match catch_unwind(AssertUnwindSafe(|| drop(value))) {
+            Ok(()) => return,
+            Err(payload) => Failure::panicked(payload, whose().0),
+        },
+        Err(failure) => failure,
+    };
+    let (made, label) = whose();
+    report(failure, made, label);
 }

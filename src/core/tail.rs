@@ -8,6 +8,7 @@ use super::cancel::{
 use super::head::{Head, fire_chained};
 use super::home::{self, TakesBack};
 use super::pause::PauseGuard;
+use super::ready::{Plain, Taken, give_up};
 use super::record::{
     Flow, HEADER, Kind, Payload, Record, Sort, read_closure, size_with, write_closure,
 };
@@ -16,10 +17,10 @@ use super::scope;
 use super::stage::{KindOf, Stage};
 use super::state::{CANCEL_SIDE, CLOSED, FIRED, MORE, REF, RUNNING, State, UNSEEN};
 use super::waker;
-use crate::failure::{Failure, quietly, report};
+use crate::failure::{Failure, quietly};
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::panic::Location;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -29,12 +30,6 @@ pub(crate) fn pair<T>(made: &'static Location<'static>) -> (Head<T>, Tail<T>) {
     let chain = Ptr::new::<T>(2 * REF, made);
     (Head::new(chain), Tail::new(chain))
 }
-
-/// A result, and what is left of its chain if somebody else has a part in it.
-pub(crate) type Taken<T> = (Result<T, Failure>, Option<Anchor>);
-
-/// A result, and where its chain, of which nothing is left, was made.
-pub(super) type Plain<T> = (Result<T, Failure>, &'static Location<'static>);
 
 /// What a cancel of an unfired chain asks.
 pub(crate) enum OnCancel<T> {
@@ -466,24 +461,6 @@ unsafe fn drop_value<T>(_: *mut Record, chain: Ptr) -> Flow {
     let value = unsafe { take_value::<T>(chain) };
     give_up(value, || (block.meta.made(), block.meta.label()));
     Flow::Finished
-}
-
-/// Drops a result that nobody will take; a failure is reported, the panic of a
-/// value's drop as well.
-#[inline]
-pub(super) fn give_up<T>(
-    value: Result<T, Failure>,
-    whose: impl Fn() -> (&'static Location<'static>, Option<&'static str>),
-) {
-    let failure = match value {
-        Ok(value) => match catch_unwind(AssertUnwindSafe(|| drop(value))) {
-            Ok(()) => return,
-            Err(payload) => Failure::panicked(payload, whose().0),
-        },
-        Err(failure) => failure,
-    };
-    let (made, label) = whose();
-    report(failure, made, label);
 }
 
 /// # Safety
