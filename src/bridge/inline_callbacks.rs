@@ -109,4 +109,10 @@ macro_rules! inline_callbacks {
         }
         $crate::inline_callbacks! { $($rest)* }
     };
+    ($($other:tt)+) => {
+        ::core::compile_error!(
+            "inline_callbacks! defines functions from `async fn name(argument: Type, ..) -> Result<T, E> { .. }`, \
+             without `self`, generics or `where`"
+        );
+    };
 }

@@ -74,6 +74,11 @@ impl<T: Send + 'static> Deferred<T> {
     /// Returns a handle that cancels this Deferred, whatever is added to it
     /// and whoever has it.
     ///
+    /// # Panics
+    ///
+    /// If there are more than 268,435,455 handles of one Deferred at once;
+    /// cloning a handle does so, too.
+    ///
     /// # Examples
     ///
     /// ```

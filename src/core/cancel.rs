@@ -10,7 +10,7 @@ use super::state::{
     WAITING,
 };
 use crate::failure::{BoxError, Failure, quietly};
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::task::Waker;
 
@@ -164,7 +164,7 @@ impl Drop for Calls {
         }
         if let Some(payload) = panicked {
             // To who drops this, for whom it is the chain's result.
-            std::panic::resume_unwind(payload);
+            resume_unwind(payload);
         }
     }
 }
@@ -313,7 +313,11 @@ pub(super) fn cancel(start: Ptr, request: CancelRequest) {
                     }
                 } else {
                     // The canceller fired it itself, or the producer did.
-                    quietly("the drop of a late result", || drop(result));
+                    // Its panic has nowhere else to go.
+                    quietly("a canceller", || match result {
+                        Ok(late) => drop(late),
+                        Err(payload) => resume_unwind(payload),
+                    });
                     request.give_up();
                 }
                 return;
