@@ -126,6 +126,27 @@ fn a_cancel_that_comes_between_two_awaits_reaches_the_second() {
 }
 
 #[test]
+fn a_cancel_while_it_is_woken_reaches_what_it_awaits_next() {
+    bounded(2, || {
+        let signal = Arc::new(Signal::default());
+        let seen = signal.clone();
+        let (resolver, awaited) = pair();
+        let (d, task) = coroutine(async move {
+            seen.wait().await;
+            Ok(value(awaited.await.map_or(7, |value| value.0)))
+        });
+        let task = run(task);
+        let waking = thread::spawn(move || signal.set());
+        d.cancel();
+        waking.join().unwrap();
+        // Nothing else ends it, if the cancel is forgotten.
+        task.join().unwrap();
+        assert!(matches!(outcome(d), 7 | -1));
+        let _ = resolver.try_callback(value(1));
+    });
+}
+
+#[test]
 fn cancelled_from_two_threads() {
     bounded(2, || {
         let (resolver, awaited) = pair();

@@ -201,7 +201,7 @@ impl Writer {
 }
 
 impl Ptr {
-    /// Whether no record was appended to this unfired chain.
+    /// Whether no record was appended, except perhaps the last one.
     pub(super) fn is_untouched(self) -> bool {
         let block = self.block();
         // ORDERING: by the owner of the tail, as in `reserve`.

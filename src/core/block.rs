@@ -103,8 +103,9 @@ impl Ptr {
             .map_err(State)
     }
 
-    /// Changes the state by `f` until it holds, or until `f` gives none. Waits
-    /// while somebody holds `LOCKED` if `f` asks for it by `Err(Locked)`.
+    /// Changes the state as `f` says of the one there is, and returns the state
+    /// that it decided on, and whether that was changed. While `f` says
+    /// [`Next::Unlocked`], it waits for whoever holds `LOCKED`.
     #[inline]
     pub(super) fn update(self, mut f: impl FnMut(State) -> Next) -> (State, bool) {
         let mut spin = Spin::new();

@@ -232,7 +232,8 @@ impl Handle {
         !state.is_at_rest() && !state.has(CLOSED)
     }
 
-    /// Whether the chain's Deferred was dropped, or ended.
+    /// Whether the chain's Deferred was dropped, or ended, before the chain was
+    /// at rest.
     pub(crate) fn is_closed(&self) -> bool {
         self.0.load().has(CLOSED)
     }

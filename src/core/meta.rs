@@ -106,7 +106,11 @@ impl Meta {
 
     #[inline]
     pub(super) fn ext(&self) -> Option<&Ext> {
-        let word = self.word();
+        self.ext_in(self.word())
+    }
+
+    #[inline]
+    fn ext_in(&self, word: *mut ()) -> Option<&Ext> {
         if word.addr() & MORE == 0 {
             None
         } else {
@@ -148,11 +152,13 @@ impl Meta {
     }
 
     pub(super) fn made(&self) -> &'static Location<'static> {
-        match self.ext() {
+        // Looked at once: the owner of the tail may store an Ext meanwhile.
+        let word = self.word();
+        match self.ext_in(word) {
             Some(ext) => ext.made,
             // SAFETY: a word without the bit is a &'static Location; it was
             // one when it was stored.
-            None => unsafe { &*self.word().cast::<Location<'static>>() },
+            None => unsafe { &*word.cast::<Location<'static>>() },
         }
     }
 

@@ -4,7 +4,8 @@
 //! A chain has one producer, [`Head`], which fires it, and one consumer,
 //! [`Tail`], which adds stages and in the end takes or gives up the result.
 //! Any number of [`Handle`]s cancel it and any number of [`PauseGuard`]s hold
-//! it up. All own a counted reference to the [`Block`](block::Block).
+//! it up. All own a counted reference to the [`Block`](block::Block), and so does
+//! an [`Anchor`], which stands for a `Tail` whose result is elsewhere.
 //!
 //! # Invariants
 //!
@@ -12,7 +13,8 @@
 //!    one who holds, a counted reference. The count stands in the state word.
 //!    Whoever takes it to zero frees the block, and touches it no more.
 //! 2. *One firing.* `FIRED` is set once, by the compare-exchange that also sets
-//!    `RUNNING`. Nobody fires a chain whose `FIRED` is set.
+//!    `RUNNING`, or from the start, in an anchor. Nobody fires a chain whose
+//!    `FIRED` is set.
 //! 3. *One runner.* Whoever sets `RUNNING` is the runner until it clears it. It
 //!    alone reads records and moves `read`, and it holds a reference.
 //! 4. *The slot* belongs, by state: unfired, to whoever holds `LOCKED` (it may
@@ -21,7 +23,7 @@
 //!    whoever holds `LOCKED` (the [`Wait`](link::Wait)) and to the runner of
 //!    the awaited chain, which ends the wait; fired and none of these, to the
 //!    owner of the `Tail`. `FORWARD`: it holds a [`Forward`](link::Forward)
-//!    and changes no more.
+//!    and changes no more. An anchor's slot is empty.
 //! 5. *`LOCKED`* is held for a few instructions, over no allocation and no code
 //!    of the user's. Whoever would end a state in which it may be held (fires,
 //!    delivers) waits until it is clear.
@@ -51,9 +53,9 @@
 //!     read by its deliverer's runner: nobody else can start it.
 //! 12. *User code* (stages, cancellers, wakers, drops) runs under no lock, and
 //!     each panic of it is caught where it is called.
-//! 13. *A home* (where a value goes that nobody takes) is there only while
-//!     nothing was appended and the value was not taken, so it is for the type
-//!     of the `Tail`. It belongs to the owner of the `Tail`; once that is
+//! 13. *A home* (where a value goes that nobody takes) counts only while nothing
+//!     was appended, so it is for the type of the `Tail`, and is forgotten when
+//!     the value is taken. It belongs to the owner of the `Tail`; once that is
 //!     dropped, to the runner of the last record.
 //!
 //! States, as (flags: who may do what next):

@@ -10,9 +10,11 @@ use std::task::{Context, Poll};
 /// A future with what controls it, in one allocation: that object is also the
 /// future's waker, and what a cancel is passed to.
 ///
-/// Which thread may poll or drop the future is the controller's business, so
-/// nobody ever waits for its turn; what keeps a second one out is cheaper than
-/// a mutex, which would be half of the cost of a short poll.
+/// Which thread may poll or drop the future is the controller's business, so a
+/// turn is hardly ever waited for: only by a cancel that meets the poll of one
+/// of Tokio's own futures, and by the end of a runtime that meets a cancel. So
+/// what keeps a second one out is cheaper than a mutex, which would be half of
+/// the cost of a short poll.
 pub(crate) struct Driven<F, C>(Arc<Inner<F, C>>);
 
 struct Inner<F, C> {
@@ -144,8 +146,13 @@ where
 impl<F, C> Inner<F, C> {
     fn turn(&self) -> Turn<'_> {
         let mut spin = Spin::new();
-        // ORDERING: Acquire: we see what the one before did.
-        while self.taken.swap(true, Ordering::Acquire) {
+        // ORDERING: Acquire: we see what the one before did; of a failure there
+        // is nothing to see.
+        while self
+            .taken
+            .compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed)
+            .is_err()
+        {
             spin.wait();
         }
         Turn(&self.taken)

@@ -115,7 +115,7 @@ impl<T> Tail<T> {
             unsafe { chain.free() };
             Ok((value, None))
         } else {
-            // SAFETY: the tail is ours.
+            // SAFETY: the tail is ours (13).
             unsafe { home::forget(chain) };
             Ok((value, Some(Anchor::new(chain))))
         }

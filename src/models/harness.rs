@@ -5,12 +5,18 @@ use crate::{Deferred, Resolver};
 use futures::task::{ArcWake, waker};
 use loom::sync::{Arc as Checked, Notify, atomic::AtomicUsize};
 use loom::thread;
+use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize as Count, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Instant;
+
+thread_local! {
+    /// The panics on this thread, on which all threads of a model run.
+    static PANICS: Cell<usize> = const { Cell::new(0) };
+}
 
 /// Runs a model, and checks that nothing of it is left.
 pub(crate) fn model(f: impl Fn() + Sync + Send + 'static) {
@@ -32,11 +38,14 @@ fn run(bound: Option<usize>, f: impl Fn() + Sync + Send + 'static) {
     let runs = Arc::new(Count::new(0));
     let counted = runs.clone();
     LIVE.store(0, Ordering::Relaxed);
+    count_panics();
     let start = Instant::now();
     builder.check(move || {
         counted.fetch_add(1, Ordering::Relaxed);
         f();
         assert_eq!(LIVE.load(Ordering::Relaxed), 0, "a block is left");
+        // The library catches panics of what it calls, and so the checker's.
+        assert_eq!(PANICS.get(), 0, "a panic was caught");
     });
     let name = std::thread::current().name().unwrap_or("?").to_owned();
     let bound = bound.map_or("unbounded".to_owned(), |n| format!("{n} preemptions"));
@@ -45,6 +54,19 @@ fn run(bound: Option<usize>, f: impl Fn() + Sync + Send + 'static) {
         "{name}: {bound}, {runs} interleavings, {:.2} s",
         took.as_secs_f64()
     );
+}
+
+/// Counts the panics of the model that runs next on this thread.
+fn count_panics() {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let hook = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            PANICS.set(PANICS.get() + 1);
+            hook(info);
+        }));
+    });
+    PANICS.set(0);
 }
 
 /// What is done to a standard `Arc` is nothing to the checker, so it would not
@@ -62,12 +84,23 @@ impl Touch {
     }
 }
 
-/// A value that the checker misses if it is not dropped.
+/// A value that the checker misses if it is not dropped, and that finds out if
+/// it was handed from thread to thread without order.
 #[derive(Clone)]
-pub(crate) struct Value(pub(crate) i32, #[allow(dead_code)] pub(crate) Checked<()>);
+pub(crate) struct Value(pub(crate) i32, #[allow(dead_code)] pub(crate) Checked<Mark>);
 
 pub(crate) fn value(n: i32) -> Value {
-    Value(n, Checked::new(()))
+    Value(n, Checked::new(Mark(AtomicUsize::new(0))))
+}
+
+/// Memory that is written when it is made, and again, without an atomic step,
+/// at its end: the checker does not know a chain's records and values.
+pub(crate) struct Mark(AtomicUsize);
+
+impl Drop for Mark {
+    fn drop(&mut self) {
+        self.0.with_mut(|_| ());
+    }
 }
 
 /// What happened, in order.

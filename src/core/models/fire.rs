@@ -14,16 +14,18 @@ fn fire_while_two_stages_are_added() {
         let firing = fire(resolver, 1);
         let (one, two) = (log.clone(), log.clone());
         let held = value(0);
-        let d = d
-            .map(move |v: Value| {
-                one.add("one");
-                drop(held);
-                v
-            })
-            .map(move |v| {
-                two.add("two");
-                v
-            });
+        let d = d.map(move |v: Value| {
+            one.add("one");
+            drop(held);
+            v
+        });
+        // Made after the first stage was, so that only its own makes it known.
+        let held = value(0);
+        let d = d.map(move |v| {
+            two.add("two");
+            drop(held);
+            v
+        });
         firing.join().unwrap();
         assert_eq!(log.all(), ["one", "two"]);
         assert_eq!(outcome(d), 1);
@@ -145,5 +147,46 @@ fn a_failure_is_dropped_once() {
         });
         firing.join().unwrap();
         testing::success_of(d);
+    });
+}
+
+#[test]
+fn labelled_while_it_fires() {
+    model(|| {
+        let (resolver, d) = Deferred::<Value>::new();
+        let firing = fire(resolver, 1);
+        let d = d.map(|v: Value| Value(v.0 + 1, v.1)).label("sum");
+        firing.join().unwrap();
+        assert_eq!(outcome(d), 2);
+    });
+}
+
+/// A runner of before may be at the waker's place still.
+#[test]
+fn polled_again_behind_a_stage_that_waits_while_it_is_woken() {
+    bounded(3, || {
+        let (resolver, mut d) = Deferred::<Value>::new();
+        let (first, second) = (Arc::new(Wakes::default()), Arc::new(Wakes::default()));
+        assert!(Wakes::poll(&first, &mut d).is_pending());
+        let firing = fire(resolver, 1);
+        let (inner, returned) = Deferred::<Value>::new();
+        let mut d = d.add_callback(move |_| returned);
+        assert!(Wakes::poll(&second, &mut d).is_pending());
+        inner.callback(value(2));
+        firing.join().unwrap();
+        assert!(second.count() > 0, "the newest waker is woken");
+        assert_eq!(Wakes::poll(&second, &mut d), Poll::Ready(2));
+    });
+}
+
+#[test]
+fn labelled_while_the_resolver_is_dropped() {
+    model(|| {
+        let (resolver, d) = Deferred::<Value>::new();
+        let dropping = thread::spawn(move || drop(resolver));
+        let d = d.label("number");
+        dropping.join().unwrap();
+        let failure = testing::failure_of(d);
+        assert!(failure.to_string().contains(file!()), "{failure}");
     });
 }

@@ -79,3 +79,16 @@ fn unpause_while_a_ready_one_is_dropped() {
         unpausing.join().unwrap();
     });
 }
+
+#[test]
+fn two_threads_pause_a_ready_one() {
+    model(|| {
+        let d = Arc::new(Deferred::succeed(value(1)));
+        let other = d.clone();
+        let pausing = thread::spawn(move || drop(other.pause()));
+        drop(d.pause());
+        pausing.join().unwrap();
+        let d = Arc::into_inner(d).expect("the other thread is through");
+        assert_eq!(outcome(d), 1);
+    });
+}
