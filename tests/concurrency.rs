@@ -66,9 +66,10 @@ fn no_items_and_more_room_than_items() {
 
 #[test]
 fn hundred_thousand_ready_items_need_no_stack() {
+    const ITEMS: usize = if cfg!(miri) { 300 } else { 100_000 };
     let work = || {
-        let all = map_with_concurrency(0..100_000_u64, 2, Ok).gather();
-        assert_eq!(testing::success_of(all).len(), 100_000);
+        let all = map_with_concurrency(0..ITEMS, 2, Ok).gather();
+        assert_eq!(testing::success_of(all).len(), ITEMS);
     };
     let thread = std::thread::Builder::new()
         .stack_size(256 * 1024)
@@ -208,9 +209,10 @@ fn limit_of_none_panics_at_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn tasks_on_threads_never_exceed_the_limit() {
+    const ITEMS: usize = if cfg!(miri) { 50 } else { 5_000 };
     let (active, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let peak = most.clone();
-    let all = map_with_concurrency(0..5_000_usize, 7, move |n| {
+    let all = map_with_concurrency(0..ITEMS, 7, move |n| {
         let (active, peak) = (active.clone(), peak.clone());
         Deferred::from_future(async move {
             peak.fetch_max(active.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
@@ -219,7 +221,7 @@ async fn tasks_on_threads_never_exceed_the_limit() {
             n
         })
     });
-    assert_eq!(all.gather().await.unwrap(), (0..5_000).collect::<Vec<_>>());
+    assert_eq!(all.gather().await.unwrap(), (0..ITEMS).collect::<Vec<_>>());
     let most = most.load(Ordering::SeqCst);
     assert!((2..=7).contains(&most), "{most} at once");
 }

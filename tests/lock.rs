@@ -97,7 +97,7 @@ fn hundred_thousand_operations_on_several_threads_leave_it_free() {
                 let _entered = runtime.enter();
                 let mut random = Random::seeded(thread);
                 let mut waits = VecDeque::new();
-                for _ in 0..25_000 {
+                for _ in 0..if cfg!(miri) { 50 } else { 25_000 } {
                     let inside = inside.clone();
                     match random.below(4) {
                         0 => waits.push_back(lock.acquire()),
@@ -135,7 +135,7 @@ fn looking_at_a_free_lock_from_another_thread_does_not_take_it() {
         }
     });
     // Without a runtime, so that a look that took it would be seen.
-    for _ in 0..50_000 {
+    for _ in 0..if cfg!(miri) { 50 } else { 50_000 } {
         drop(testing::success_of(lock.acquire()));
     }
     over.store(1, Ordering::Relaxed);

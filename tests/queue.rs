@@ -221,7 +221,9 @@ fn callback_that_uses_its_queue_does_not_deadlock() {
 #[test]
 fn hundred_thousand_dropped_gets_do_not_recurse() {
     let queue = DeferredQueue::new();
-    let gets: Vec<_> = (0..100_000).map(|_| queue.get()).collect();
+    let gets: Vec<_> = (0..if cfg!(miri) { 500 } else { 100_000 })
+        .map(|_| queue.get())
+        .collect();
     let handles: Vec<_> = gets.iter().map(Deferred::cancel_handle).collect();
     drop(gets);
     assert_eq!(queue.waiting(), 0);
@@ -261,7 +263,7 @@ fn race(give_up: fn(Deferred<u32>)) {
                 barrier.wait();
             }
         });
-        for n in 0..10_000 {
+        for n in 0..if cfg!(miri) { 20 } else { 10_000 } {
             gets.send(queue.get()).unwrap();
             barrier.wait();
             queue.put(n).unwrap();
@@ -287,7 +289,7 @@ fn put_while_another_thread_cancels_the_get_and_drops_it() {
 #[test]
 fn items_of_several_producers_reach_several_consumers_once_each() {
     const PRODUCERS: u64 = 2;
-    const EACH: u64 = 25_000;
+    const EACH: u64 = if cfg!(miri) { 50 } else { 25_000 };
     let queue = DeferredQueue::with_limits(Some(64), None);
     let got = Arc::new(Mutex::new(Vec::new()));
     let produced = std::sync::atomic::AtomicU64::new(PRODUCERS);

@@ -371,11 +371,12 @@ async fn drop_of_a_queued_job_still_runs_it() {
 
 #[tokio::test]
 async fn hundred_thousand_jobs_that_end_at_once_do_not_recurse() {
+    const JOBS: usize = if cfg!(miri) { 300 } else { 100_000 };
     let semaphore = DeferredSemaphore::new(1);
     let held = semaphore.acquire().await.unwrap();
     let done = Arc::new(AtomicUsize::new(0));
     let mut last = None;
-    for _ in 0..100_000 {
+    for _ in 0..JOBS {
         let done = done.clone();
         last = Some(semaphore.run(move || {
             done.fetch_add(1, Ordering::Relaxed);
@@ -383,15 +384,16 @@ async fn hundred_thousand_jobs_that_end_at_once_do_not_recurse() {
     }
     drop(held);
     last.unwrap().await.unwrap();
-    assert_eq!(done.load(Ordering::Relaxed), 100_000);
+    assert_eq!(done.load(Ordering::Relaxed), JOBS);
 }
 
 #[tokio::test]
 async fn long_run_of_waiters_lets_other_tasks_run() {
+    const WAITERS: usize = if cfg!(miri) { 300 } else { 10_000 };
     let semaphore = DeferredSemaphore::new(1);
     let held = semaphore.acquire().await.unwrap();
     let done = Arc::new(AtomicUsize::new(0));
-    for _ in 0..10_000 {
+    for _ in 0..WAITERS {
         let done = done.clone();
         drop(semaphore.run(move || {
             done.fetch_add(1, Ordering::Relaxed);
@@ -400,7 +402,7 @@ async fn long_run_of_waiters_lets_other_tasks_run() {
     drop(held);
     tokio::task::yield_now().await;
     assert!(
-        done.load(Ordering::Relaxed) < 10_000,
+        done.load(Ordering::Relaxed) < WAITERS,
         "they all ran in one go"
     );
 }
@@ -411,7 +413,7 @@ mod random {
 
     const LIMIT: usize = 5;
     const THREADS: u64 = 4;
-    const OPERATIONS: usize = 25_000;
+    const OPERATIONS: usize = if cfg!(miri) { 50 } else { 25_000 };
 
     /// Counts the permits that are in use.
     #[derive(Clone, Default)]

@@ -265,7 +265,7 @@ fn blocking_call_to_a_runtime_that_is_gone() {
 fn cancel_while_the_pool_takes_the_job_is_a_cancel() {
     let runtime = one_thread();
     let _entered = runtime.enter();
-    for _ in 0..10_000 {
+    for _ in 0..if cfg!(miri) { 10 } else { 10_000 } {
         let d = threads::defer_to_thread(|| Ok(()));
         d.cancel();
         if let Err(error) = futures::executor::block_on(d) {

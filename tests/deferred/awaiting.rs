@@ -137,3 +137,13 @@ fn poll_and_fire_from_two_threads() {
         }
     }
 }
+
+#[test]
+fn await_in_place_then_the_value_is_dropped_once() {
+    let value = Arc::new(());
+    let mut d = Deferred::succeed(value.clone());
+    let taken = block_on(&mut d).unwrap();
+    assert_eq!(Arc::strong_count(&value), 2);
+    drop((taken, d));
+    assert_eq!(Arc::strong_count(&value), 1);
+}

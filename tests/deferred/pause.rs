@@ -109,7 +109,9 @@ fn a_pause_outlives_everything() {
 /// longer paused.
 #[test]
 fn unpause_while_a_ready_one_is_given_a_stage_that_waits() {
-    for _ in 0..if cfg!(debug_assertions) {
+    for _ in 0..if cfg!(miri) {
+        20
+    } else if cfg!(debug_assertions) {
         2_000
     } else {
         20_000
@@ -132,4 +134,15 @@ fn a_pause_of_a_taken_one_outlives_it() {
     let pause = d.pause();
     drop(d);
     drop(pause);
+}
+
+#[test]
+fn unpaused_before_the_fire_then_nothing_runs() {
+    let (resolver, d) = Deferred::new();
+    let pause = d.pause();
+    let d = d.map(|text: String| text.len());
+    drop(pause);
+    testing::assert_no_result(&d);
+    resolver.callback("four".to_owned());
+    assert_eq!(testing::success_of(d), 4);
 }

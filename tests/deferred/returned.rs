@@ -289,3 +289,22 @@ fn a_callback_that_returns_its_own_deferred_fails_the_stages_behind_it() {
     );
     assert_eq!(reports.len(), 1);
 }
+
+#[test]
+fn a_paused_middle_holds_up_what_comes_through_it_although_it_does_nothing_else() {
+    let (first, d) = Deferred::<()>::new();
+    let (middle, m) = Deferred::<()>::new();
+    let (next, n) = Deferred::<()>::new();
+    let (inner, i) = Deferred::<i32>::new();
+    let n = n.add_callback(move |()| i);
+    let m = m.add_callback(move |()| n);
+    middle.callback(());
+    let pause = m.pause();
+    let outer = d.add_callback(move |()| m);
+    first.callback(());
+    next.callback(());
+    inner.callback(7);
+    testing::assert_no_result(&outer);
+    drop(pause);
+    assert_eq!(testing::success_of(outer), 7);
+}

@@ -172,6 +172,7 @@ fn reports_go_to_tracing_and_then_to_the_hook() {
 /// With no subscriber the report is on stderr: seen from outside, as the
 /// process's stderr is.
 #[test]
+#[cfg_attr(miri, ignore = "it starts a program")]
 fn reports_go_to_stderr_where_nobody_subscribed() {
     const CHILD: &str = "REPORT_ON_STDERR";
     if std::env::var_os(CHILD).is_some() {

@@ -4,7 +4,7 @@ use std::sync::Barrier;
 use tokio_deferred::{Deferred, DeferredList, gather_results, testing};
 
 const THREADS: usize = 4;
-const EACH: usize = 5_000;
+const EACH: usize = if cfg!(miri) { 20 } else { 5_000 };
 
 #[test]
 fn fire_from_threads_while_the_list_is_made() {
@@ -32,7 +32,7 @@ fn fire_from_threads_while_the_list_is_made() {
 
 #[test]
 fn fire_and_cancel_from_threads_then_every_list_has_fired() {
-    for round in 0..2_000 {
+    for round in 0..if cfg!(miri) { 10 } else { 2_000 } {
         let (resolvers, children): (Vec<_>, Vec<_>) = (0..3).map(|_| Deferred::new()).unzip();
         let list = DeferredList::new(children)
             .fire_on_one_errback(round % 2 == 0)

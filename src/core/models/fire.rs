@@ -1,4 +1,19 @@
 //! Firing, against adding stages, polling and dropping.
+//!
+//! | model | preemptions | interleavings |
+//! |---|---|---|
+//! | `fire_while_two_stages_are_added` | any | 5,919 |
+//! | `fire_while_polled_with_another_waker` | any | 1,423 |
+//! | `fire_while_polled_again_with_the_same_waker` | any | 321 |
+//! | `fire_while_the_deferred_is_polled_and_given_a_stage` | any | 8,506 |
+//! | `fire_while_the_deferred_is_dropped` | any | 10 |
+//! | `try_callback_while_the_deferred_is_dropped` | any | 10 |
+//! | `drop_of_the_resolver_while_a_stage_is_added` | any | 208 |
+//! | `more_stages_than_the_block_holds_are_added_while_it_fires` | 3 | 16,527 |
+//! | `a_failure_is_dropped_once` | any | 14 |
+//! | `labelled_while_it_fires` | any | 105 |
+//! | `polled_again_behind_a_stage_that_waits_while_it_is_woken` | 3 | 4,591 |
+//! | `labelled_while_the_resolver_is_dropped` | any | 10 |
 
 use crate::models::harness::{Log, Value, Wakes, bounded, fire, model, outcome, value};
 use crate::{Deferred, Failure, testing};

@@ -1,4 +1,13 @@
 //! Pauses that end while the chain is fired, added to, polled or dropped.
+//!
+//! | model | preemptions | interleavings |
+//! |---|---|---|
+//! | `unpause_while_fired_and_added_to` | 4 | 10,963 |
+//! | `two_pauses_are_undone_at_once` | any | 7 |
+//! | `unpause_of_a_ready_one_while_a_stage_is_added_and_polled` | any | 5,355 |
+//! | `unpause_of_a_ready_one_while_a_stage_of_it_waits` | 5 | 39,972 |
+//! | `unpause_while_a_ready_one_is_dropped` | any | 15 |
+//! | `two_threads_pause_a_ready_one` | any | 5,012 |
 
 use crate::Deferred;
 use crate::models::harness::{Value, Wakes, bounded, fire, model, outcome, value};
