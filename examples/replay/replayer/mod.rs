@@ -15,5 +15,5 @@ mod ops;
 mod parse;
 mod stages;
 mod unhandled;
-mod value;
+pub(crate) mod value;
 mod world;

@@ -93,7 +93,6 @@ impl World {
         deferred: Deferred<Value>,
         resolver: Option<Resolver<Value>>,
     ) -> Result<(), BrokenRule> {
-        let deferred = deferred.label(label(id));
         let slot = Slot {
             owner: Owner::Program,
             cancel: deferred.cancel_handle(),
@@ -198,7 +197,9 @@ impl World {
             slot.owner = Owner::Nobody;
             slot.take(id)?
         };
-        drop(deferred);
+        // Only what is dropped is reported. The others have no label, as most
+        // Deferreds have none.
+        drop(deferred.label(label(id)));
         Ok(())
     }
 

@@ -1,4 +1,15 @@
 //! Items and gets that meet.
+//!
+//! | model | preemptions | interleavings |
+//! |---|---|---|
+//! | `get_while_put` | any | 5 |
+//! | `two_put_while_one_gets_twice` | any | 644 |
+//! | `two_get_while_one_puts` | any | 129 |
+//! | `a_get_is_cancelled_while_put` | any | 4,246 |
+//! | `the_first_of_two_gets_is_cancelled_while_put` | any | 4,246 |
+//! | `a_get_is_dropped_while_put` | any | 2,699 |
+//! | `a_get_with_its_item_is_dropped_while_another_gets` | any | 5 |
+//! | `the_queue_is_dropped_while_a_get_is_cancelled` | any | 437 |
 
 use crate::models::harness::{Touch, Value, model, outcome, value};
 use crate::{Deferred, DeferredQueue};

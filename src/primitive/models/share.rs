@@ -1,4 +1,19 @@
 //! One result for several subscribers, who come and go.
+//!
+//! | model | preemptions | interleavings |
+//! |---|---|---|
+//! | `subscribe_while_the_source_fires` | any | 14 |
+//! | `subscribe_from_two_threads_while_the_source_fires` | any | 4,775 |
+//! | `two_subscribe_to_a_result_that_is_there` | any | 14 |
+//! | `one_of_two_cancels_while_the_source_fires` | any | 61,571 |
+//! | `the_last_one_cancels_while_the_source_fires` | any | 118,772 |
+//! | `both_cancel_from_two_threads` | any | 1,011 |
+//! | `the_last_one_cancels_while_another_subscribes` | any | 30 |
+//! | `a_subscriber_is_dropped_while_the_source_fires` | any | 24,698 |
+//! | `one_is_dropped_while_the_other_cancels` | any | 49 |
+//! | `the_handle_is_dropped_while_the_source_fires` | any | 5 |
+//! | `a_subscriber_is_polled_while_the_source_fires` | any | 24 |
+//! | `a_subscriber_subscribes_in_its_callback_while_another_does` | any | 44 |
 
 use crate::models::harness::{Touch, Value, Wakes, fire, model, outcome, value};
 use crate::{Deferred, Resolver, SharedDeferred};
