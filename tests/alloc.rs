@@ -181,6 +181,53 @@ fn fail_then_recover() {
     assert_eq!(value_of(deferred), Some(4));
 }
 
+/// What refers to it keeps a Deferred's block, and goes in any order.
+#[test]
+fn handles_pauses_labels_and_hooks_leave_nothing_behind() {
+    fn refer(mut d: Deferred<u64>, fire: impl FnOnce(), turned: bool) -> Option<u64> {
+        let handle = d.cancel_handle();
+        let other = handle.clone();
+        let pause = d.pause();
+        d = d.label("a label");
+        fire();
+        drop(pause);
+        if turned {
+            drop((handle, other));
+            value_of(d)
+        } else {
+            let value = value_of(d);
+            other.cancel();
+            drop((other, handle));
+            value
+        }
+    }
+    for turned in [false, true] {
+        warm_up();
+        let (counted, value) = count(|| refer(Deferred::succeed(1), || (), turned));
+        assert_eq!((value, counted.live), (Some(1), 0), "a fired one");
+        let (counted, value) = count(|| {
+            let (mut resolver, d) = Deferred::new();
+            resolver.on_cancel(|| ());
+            refer(d, || resolver.callback(2), turned)
+        });
+        assert_eq!((value, counted.live), (Some(2), 0), "a pending one");
+        let (counted, ()) = count(|| {
+            let (mut resolver, d) = Deferred::<u64>::new();
+            resolver.on_cancel(|| ());
+            let handle = d.cancel_handle();
+            drop(d);
+            if turned {
+                drop(handle);
+                assert_eq!(resolver.try_callback(3), Err(3));
+            } else {
+                resolver.callback(3);
+                drop(handle);
+            }
+        });
+        assert_eq!(counted.live, 0, "one that nobody sees");
+    }
+}
+
 #[test]
 fn subscribers_that_are_dropped_leave_nothing_behind() {
     const MANY: i64 = if cfg!(miri) { 1_000 } else { 10_000 };

@@ -360,3 +360,17 @@ fn consume(get: Deferred<u64>, got: &Arc<Mutex<Vec<u64>>>) {
         |failure: Failure| assert!(failure.is_cancelled() || failure.is_resolver_dropped()),
     ));
 }
+
+#[test]
+fn get_awaited_in_place_then_paused_and_dropped_gives_nothing_back() {
+    let queue = DeferredQueue::new();
+    queue.put("item".to_owned()).unwrap();
+    let mut d = queue.get();
+    let handle = d.cancel_handle();
+    assert_eq!(futures::executor::block_on(&mut d).unwrap(), "item");
+    let pause = d.pause();
+    drop(d);
+    drop(pause);
+    assert!(queue.is_empty());
+    drop(handle);
+}

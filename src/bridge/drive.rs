@@ -10,13 +10,13 @@
 //! 3. Idle: a cancel goes at once to the Deferreds that the future awaits; if
 //!    there are none, the canceller sets `running`, drops the future, and fires
 //!    the Deferred.
-//! 4. `over`: the future is dropped and the Deferred fired, in that order.
-//!    Nothing happens any more.
+//! 4. `over`: the future is dropped, by whoever set this, and the Deferred
+//!    fired, in that order. Nobody else does anything any more.
 
 use super::runtime::{runtime_to_enter, spawn_or};
 use crate::chain::{Awaited, Deferred, Resolver, enter};
 use crate::core::{CancelRequest, Control, Driven};
-use crate::failure::{Failure, NoRuntime};
+use crate::failure::{Failure, NoRuntime, quietly};
 use crate::sync::{Mutex, MutexGuard, lock};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::{Pin, pin};
@@ -134,7 +134,11 @@ where
     let entered = enter(std::mem::take(awaited));
     let polled = catch_unwind(AssertUnwindSafe(|| co.poll()));
     *awaited = entered.leave();
-    polled.unwrap_or_else(|payload| Poll::Ready(Err(Failure::panicked(payload, co.control().made))))
+    polled.unwrap_or_else(|payload| {
+        // One that was written by hand still has all that it captured.
+        quietly("the drop of a future that panicked", || co.clear());
+        Poll::Ready(Err(Failure::panicked(payload, co.control().made)))
+    })
 }
 
 /// Drops the future, whose drop may panic.
@@ -196,13 +200,14 @@ impl<T: Send + 'static> Control for Coroutine<T> {
 
     fn cancel(&self, request: CancelRequest, clear: &dyn Fn()) {
         let mut status = lock(&self.status);
-        if status.running || status.woken {
-            if !status.over {
-                status.kept.push(request);
-            }
-            return;
+        if status.over {
+            drop(status);
+            request.give_up();
+        } else if status.running || status.woken {
+            status.kept.push(request);
+        } else {
+            self.cancel_now(status, request, clear);
         }
-        self.cancel_now(status, request, clear);
     }
 }
 
@@ -215,25 +220,27 @@ impl<T: Send + 'static> Coroutine<T> {
         clear: &dyn Fn(),
     ) {
         if status.over {
+            drop(status);
+            // Its reason is a user's value, which may do anything.
+            request.give_up();
             return;
         }
         let awaited = status.awaited.now();
         if !awaited.is_empty() {
             drop(status);
-            request.send_to(awaited);
+            if let Some(late) = request.try_send_to(awaited) {
+                self.keep(lock(&self.status), late);
+            }
             return;
         }
         if status.awaited.is_waking() {
-            // Its result is there and its wake under way: this is as woken.
-            status.kept.push(request);
-            status.woken = true;
-            let waker = status.task.clone();
-            drop(status);
-            wake(waker);
+            self.keep(status, request);
             return;
         }
-        // It awaits something that only dropping can cancel.
+        // It awaits something that only dropping can cancel. That may end the
+        // runtime, and with it the task, which must not wait for us.
         status.running = true;
+        status.over = true;
         drop(status);
         let failure = cleared(clear, self.made)
             .err()
@@ -241,6 +248,25 @@ impl<T: Send + 'static> Coroutine<T> {
         self.fire(Err(failure));
         // The task has nothing to poll any more, and ends.
         let waker = lock(&self.status).task.take();
+        wake(waker);
+    }
+
+    /// Keeps a cancel that came when what is awaited had its result, or was
+    /// about to have it: for after the poll that this will bring.
+    fn keep(&self, mut status: MutexGuard<'_, Status<T>>, request: CancelRequest) {
+        if status.over {
+            drop(status);
+            request.give_up();
+            return;
+        }
+        status.kept.push(request);
+        if status.running || status.woken || !status.awaited.is_waking() {
+            return;
+        }
+        // The result is there and its wake under way: this is as woken.
+        status.woken = true;
+        let waker = status.task.clone();
+        drop(status);
         wake(waker);
     }
 
@@ -252,7 +278,8 @@ impl<T: Send + 'static> Coroutine<T> {
         let awaited = std::mem::take(&mut status.awaited);
         let kept = std::mem::take(&mut status.kept);
         drop(status);
-        drop((awaited, kept));
+        drop(awaited);
+        kept.into_iter().for_each(CancelRequest::give_up);
         if let Some(resolver) = resolver {
             resolver.fire(result);
         }
@@ -279,14 +306,16 @@ where
                 return;
             }
             status.running = true;
+            status.over = true;
         }
         match cleared(&|| self.0.clear(), control.made).err().or(failure) {
             Some(failure) => control.fire(Err(failure)),
             None => {
                 let mut status = lock(&control.status);
-                status.over = true;
                 let resolver = status.resolver.take();
+                let kept = std::mem::take(&mut status.kept);
                 drop(status);
+                kept.into_iter().for_each(CancelRequest::give_up);
                 // Which says ResolverDropped.
                 drop(resolver);
             }
@@ -323,9 +352,12 @@ where
         status.running = true;
         status.woken = false;
         let mut awaited = std::mem::take(&mut status.awaited);
+        let is_cancelled = !status.kept.is_empty();
         drop(status);
-        // Those that have their results by now woke it for this poll.
-        awaited.sweep();
+        if is_cancelled {
+            // Those that have their results by now woke it for this poll.
+            awaited.sweep();
+        }
         match poll(&self.0, &mut awaited) {
             Poll::Ready(result) => {
                 drop(awaited);

@@ -161,6 +161,33 @@ fn a_cancel_while_it_is_woken_reaches_what_it_awaits_next() {
 }
 
 #[test]
+fn a_cancel_is_applied_to_one_of_two_awaits() {
+    bounded(2, || {
+        let (resolver, first) = pair();
+        let (second, awaited) = pair();
+        let (d, task) = coroutine(async move {
+            let first = first.await.map_or(-1, |value| value.0);
+            let second = awaited.await.map_or(-1, |value| value.0);
+            Ok(value(10 * first + second))
+        });
+        let task = run(task);
+        let firing = thread::spawn(move || resolver.try_callback(value(1)).is_err());
+        d.cancel();
+        // If the cancel came too late for the first, it is the second's: nobody
+        // else ends that, and the checker would see the task wait for ever.
+        if firing.join().unwrap() {
+            second.callback(value(2));
+            task.join().unwrap();
+            assert_eq!(outcome(d), -8);
+        } else {
+            task.join().unwrap();
+            assert_eq!(outcome(d), 9);
+            drop(second);
+        }
+    });
+}
+
+#[test]
 fn cancelled_from_two_threads() {
     bounded(2, || {
         let (resolver, awaited) = pair();

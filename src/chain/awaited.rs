@@ -16,11 +16,17 @@ pub(crate) struct Awaited(Option<Box<List>>);
 struct List {
     /// The coroutine's number, once it awaited something.
     number: u64,
-    handles: Vec<Handle>,
+    noted: Vec<Noted>,
     /// The length at which those that were dropped are thrown out: so a coroutine
     /// that races many short Deferreds keeps no more than twice those that
     /// live.
     sweep_at: usize,
+}
+
+struct Noted {
+    handle: Handle,
+    /// Before the poll that a kept cancel waited for, it had its result.
+    seen: bool,
 }
 
 /// Numbers for coroutines; 0 is none. At one a nanosecond they last 584 years.
@@ -37,8 +43,7 @@ impl Awaited {
     /// since then are left out.
     pub(crate) fn now(&self) -> Vec<Handle> {
         let mut found: Vec<Handle> = Vec::new();
-        let handles = self.0.iter().flat_map(|list| &list.handles);
-        for handle in handles.filter(|handle| handle.is_awaited()) {
+        for Noted { handle, .. } in self.noted().filter(|noted| noted.handle.is_awaited()) {
             // One that was given stages meanwhile may have been noted again.
             if !found.iter().any(|known| known.is_same(handle)) {
                 found.push(handle.clone());
@@ -47,18 +52,26 @@ impl Awaited {
         found
     }
 
-    /// Forgets, before a poll, those that have a result or were dropped.
+    /// Remembers, before a poll, which have their results, and forgets those
+    /// that were dropped.
     pub(crate) fn sweep(&mut self) {
         if let Some(list) = &mut self.0 {
-            list.handles.retain(Handle::is_awaited);
+            list.noted.retain(|noted| !noted.handle.is_closed());
+            for noted in &mut list.noted {
+                noted.seen = !noted.handle.is_awaited();
+            }
         }
     }
 
-    /// Whether one of them has got its result since the last poll began: then
-    /// it wakes the coroutine, or has woken it.
+    /// Whether one of them has got its result since the last sweep: then it
+    /// wakes the coroutine, or has woken it.
     pub(crate) fn is_waking(&self) -> bool {
-        let mut handles = self.0.iter().flat_map(|list| &list.handles);
-        handles.any(|handle| !handle.is_awaited() && !handle.is_closed())
+        self.noted()
+            .any(|Noted { handle, seen }| !seen && !handle.is_awaited() && !handle.is_closed())
+    }
+
+    fn noted(&self) -> impl Iterator<Item = &Noted> {
+        self.0.iter().flat_map(|list| &list.noted)
     }
 
     fn number(&self) -> u64 {
@@ -72,19 +85,22 @@ impl List {
             // ORDERING: only that no two are the same matters.
             self.number = NEXT.fetch_add(1, Ordering::Relaxed);
         }
-        if self.handles.len() >= self.sweep_at.max(8) {
+        if self.noted.len() >= self.sweep_at.max(8) {
             // Not those with a result, whose wake may be under way.
-            self.handles.retain(|handle| !handle.is_closed());
-            self.sweep_at = self.handles.len() * 2;
+            self.noted.retain(|noted| !noted.handle.is_closed());
+            self.sweep_at = self.noted.len() * 2;
         }
-        self.handles.push(handle);
+        let seen = false;
+        self.noted.push(Noted { handle, seen });
         self.number
     }
 }
 
 /// Makes `list` that of the coroutine which polls on this thread.
 pub(crate) fn enter(list: Awaited) -> Entered {
-    let outer = CURRENT.with_borrow_mut(|current| current.replace(list));
+    // On a thread that is going away nothing is noted.
+    let outer = CURRENT.try_with(|current| current.borrow_mut().replace(list));
+    let outer = outer.ok().flatten();
     Entered { outer }
 }
 
@@ -97,8 +113,8 @@ impl Entered {
     /// Ends the poll, and returns the list.
     pub(crate) fn leave(mut self) -> Awaited {
         let outer = self.outer.take();
-        let list = CURRENT.with_borrow_mut(|current| std::mem::replace(current, outer));
-        list.unwrap_or_default()
+        let list = CURRENT.try_with(|current| current.replace(outer));
+        list.ok().flatten().unwrap_or_default()
     }
 }
 
@@ -117,8 +133,9 @@ pub(super) fn note(known: u64, handle: impl FnOnce() -> Handle) -> u64 {
 pub(super) fn forget(known: u64, is_same: impl Fn(&Handle) -> bool) {
     let gone = CURRENT.try_with(|current| match &mut *current.borrow_mut() {
         Some(Awaited(Some(list))) if list.number == known => {
-            let place = list.handles.iter().rposition(is_same);
-            place.map(|place| list.handles.remove(place))
+            let mut noted = list.noted.iter();
+            let place = noted.rposition(|noted| is_same(&noted.handle));
+            place.map(|place| list.noted.remove(place))
         }
         _ => None,
     });

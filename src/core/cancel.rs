@@ -46,24 +46,41 @@ impl CancelRequest {
 
     /// Cancels each of `targets`, in order, for the same reason.
     pub(crate) fn send_to(self, targets: impl IntoIterator<Item = Handle>) {
+        if let Some(late) = self.try_send_to(targets) {
+            late.give_up();
+        }
+    }
+
+    /// The same; it comes back if each of them had its result, or was about to.
+    pub(crate) fn try_send_to(self, targets: impl IntoIterator<Item = Handle>) -> Option<Self> {
         let mut targets = targets.into_iter().peekable();
         let Some(first) = targets.next() else {
-            return self.give_up();
+            return Some(self);
         };
         if targets.peek().is_none() {
             // Nothing to share: the reason arrives as it is.
-            first.cancel(self);
-            return;
+            return first.try_cancel(self);
         }
         let CancelRequest { reason, quiet, at } = self;
         let reason = reason.map(SharedReason::new);
+        let mut all_late = true;
         for target in std::iter::once(first).chain(targets) {
-            target.cancel(CancelRequest {
-                reason: reason.clone().map(Into::into),
-                quiet,
-                at,
-            });
+            let reason = reason.clone().map(Into::into);
+            match target.try_cancel(CancelRequest { reason, quiet, at }) {
+                Some(late) => late.give_up(),
+                None => all_late = false,
+            }
         }
+        let request = CancelRequest {
+            reason: reason.map(Into::into),
+            quiet,
+            at,
+        };
+        if all_late {
+            return Some(request);
+        }
+        request.give_up();
+        None
     }
 }
 
@@ -226,6 +243,11 @@ impl Handle {
         cancel(self.0, request);
     }
 
+    /// The same; the request comes back if a result is there or on its way.
+    pub(crate) fn try_cancel(&self, request: CancelRequest) -> Option<CancelRequest> {
+        try_cancel(self.0, request)
+    }
+
     /// Whether the chain has no result and its Deferred was not dropped.
     pub(crate) fn is_awaited(&self) -> bool {
         let state = self.0.load();
@@ -246,6 +268,8 @@ impl Handle {
 /// What is to be done at a chain that a cancel reached.
 enum Found {
     Nothing,
+    /// It is fired, and nothing holds its result up.
+    Late,
     /// Go on to this chain; if there is an epoch, only to that wait of it.
     GoOn(Handle, Option<u32>),
     /// We fired it: put the failure in, and run.
@@ -258,6 +282,13 @@ enum Found {
 
 /// Cancels the chain, which the caller has a reference to.
 pub(super) fn cancel(start: Ptr, request: CancelRequest) {
+    if let Some(late) = try_cancel(start, request) {
+        late.give_up();
+    }
+}
+
+/// As `cancel`; the request comes back if a result is there or on its way.
+fn try_cancel(start: Ptr, request: CancelRequest) -> Option<CancelRequest> {
     let mut owned: Handle;
     let mut chain = start;
     let mut epoch = None;
@@ -265,7 +296,11 @@ pub(super) fn cancel(start: Ptr, request: CancelRequest) {
     let (mut steps, mut stride) = (0_u64, 2_u64);
     loop {
         match find(chain, epoch) {
-            Found::Nothing => return request.give_up(),
+            Found::Late => return Some(request),
+            Found::Nothing => {
+                request.give_up();
+                return None;
+            }
             Found::GoOn(next, only) => {
                 // Chains that wait for each other in a ring are nobody's to
                 // cancel: a stride that doubles finds the ring (Brent).
@@ -274,7 +309,8 @@ pub(super) fn cancel(start: Ptr, request: CancelRequest) {
                     mark = next.clone();
                     (steps, stride) = (0, stride * 2);
                 } else if next.is_same(&mark) {
-                    return request.give_up();
+                    request.give_up();
+                    return None;
                 }
                 owned = next;
                 chain = owned.0;
@@ -284,11 +320,11 @@ pub(super) fn cancel(start: Ptr, request: CancelRequest) {
                 let failure = request.into_failure();
                 // SAFETY: we fired it, and are its runner.
                 unsafe { finish(chain, |slot, put| put(slot, failure)) };
-                return;
+                return None;
             }
             Found::Every(delegate) => {
                 shallow(move || quietly("a canceller", || delegate.cancel(request)));
-                return;
+                return None;
             }
             Found::Once(calls, fired) => {
                 let result = calls.run();
@@ -321,7 +357,7 @@ pub(super) fn cancel(start: Ptr, request: CancelRequest) {
                     });
                     request.give_up();
                 }
-                return;
+                return None;
             }
         }
     }
@@ -383,7 +419,11 @@ fn find(chain: Ptr, epoch: Option<u32>) -> Found {
         }
         if state.has(FIRED) {
             if !state.has(WAITING) {
-                return Found::Nothing;
+                return if state.is_paused() {
+                    Found::Nothing
+                } else {
+                    Found::Late
+                };
             }
             if chain.lock_if(|s| s.has(WAITING)).is_err() {
                 continue;

@@ -93,6 +93,15 @@ pub(crate) fn value(n: i32) -> Value {
     Value(n, Checked::new(Mark(AtomicUsize::new(0))))
 }
 
+impl Value {
+    /// Writes to it in a step of its own: what a thread makes between two steps
+    /// is for the checker as old as the first of them.
+    pub(crate) fn touched(self) -> Self {
+        self.1.0.store(1, Ordering::Relaxed);
+        self
+    }
+}
+
 /// Memory that is written when it is made, and again, without an atomic step,
 /// at its end: the checker does not know a chain's records and values.
 pub(crate) struct Mark(AtomicUsize);

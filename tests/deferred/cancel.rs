@@ -3,7 +3,8 @@
 use crate::support::{Later, Log};
 use std::error::Error;
 use std::fmt;
-use tokio_deferred::{Deferred, Resolver, testing};
+use std::sync::Mutex;
+use tokio_deferred::{CancelHandle, Deferred, Resolver, testing};
 
 #[derive(Debug)]
 struct Reason;
@@ -183,6 +184,7 @@ async fn cancelled_completes_also_when_asked_late() {
         resolver
     });
     tokio::task::yield_now().await;
+    assert!(!waiting.is_finished());
     handle.cancel();
     let resolver = waiting.await.unwrap();
     assert!(resolver.is_cancelled());
@@ -250,6 +252,52 @@ fn the_handle_of_a_gone_middle_does_nothing_after_its_wait_when_the_outer_goes_t
     keep.cancel();
     assert!(last.is_cancelled());
     assert!(testing::failure_of(d).is_cancelled());
+}
+
+/// Waits, once fired, for what is put there later; a stage more keeps it from
+/// letting go.
+fn waits_for(there: &Later<Deferred<()>>) -> (Resolver<()>, Deferred<()>) {
+    let there = there.clone();
+    let (resolver, d) = Deferred::new();
+    let d = d.add_callback(move |()| there.take()).add_callback(Ok);
+    (resolver, d)
+}
+
+#[test]
+fn wait_for_each_other_in_a_ring_then_cancel_from_inside_and_outside_comes_back() {
+    static KEPT: Mutex<Vec<CancelHandle>> = Mutex::new(Vec::new());
+    let mut kept = Vec::new();
+    for length in [1, 2, 3, 7, 20] {
+        let mut resolvers = Vec::new();
+        let mut handles = Vec::new();
+        let last = Later::new();
+        // Between the last and the first stands one that lets go, and whose
+        // handle then leads into the ring from outside.
+        let (middle, between) = Deferred::new();
+        let through = last.clone();
+        let mut d = between.add_callback(move |()| through.take());
+        handles.push(d.cancel_handle());
+        for _ in 0..length {
+            let next = Later::new();
+            next.put(d);
+            let (resolver, waiting) = waits_for(&next);
+            d = waiting;
+            handles.push(d.cancel_handle());
+            resolvers.push(resolver);
+        }
+        last.put(d);
+        // From the outermost inwards: each finds the next one waiting or unfired.
+        for resolver in resolvers.into_iter().rev() {
+            resolver.callback(());
+        }
+        middle.callback(());
+        for handle in &handles {
+            handle.cancel();
+        }
+        kept.extend(handles);
+    }
+    // A ring is never freed. Within reach it is no leak to those who look.
+    KEPT.lock().unwrap().append(&mut kept);
 }
 
 #[test]

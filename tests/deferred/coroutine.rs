@@ -1,9 +1,11 @@
 //! Futures as Deferreds: the first poll, the task, cancelling, runtimes.
 
 use crate::support::{Later, Log, OnDrop};
+use futures::FutureExt;
 use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Waker};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::{Notify, oneshot};
 use tokio_deferred::{Deferred, DeferredError, Failure, NoRuntime, inline_callbacks, testing};
@@ -193,6 +195,47 @@ async fn a_cancel_from_inside_the_running_coroutine_is_applied_after_the_poll() 
     });
     handle.put(d.cancel_handle());
     assert!(d.await.unwrap_err().is_cancelled());
+}
+
+/// Polls `d` so that the coroutine which does it is not woken by it.
+fn poll_unheard<T: Send + 'static>(d: &mut Deferred<T>) -> Poll<Result<T, DeferredError>> {
+    d.poll_unpin(&mut Context::from_waker(Waker::noop()))
+}
+
+#[tokio::test]
+async fn await_then_fire_and_take_in_one_poll_then_cancel_drops_the_future() {
+    let d = Deferred::from_future(async {
+        let (resolver, mut inner) = Deferred::new();
+        assert!(poll_unheard(&mut inner).is_pending());
+        resolver.callback(1);
+        assert_eq!(inner.await.unwrap(), 1);
+        pending::<()>().await;
+    });
+    // It awaits no Deferred any more, so there is nothing to wait for.
+    d.cancel();
+    assert!(testing::failure_of(d).is_cancelled());
+}
+
+#[tokio::test]
+async fn await_then_drop_what_was_awaited_then_cancel_drops_the_future() {
+    let (resolver, mut inner) = Deferred::<i32>::new();
+    let d = Deferred::from_future(async move {
+        assert!(poll_unheard(&mut inner).is_pending());
+        drop(inner);
+        pending::<()>().await;
+    });
+    d.cancel();
+    assert!(testing::failure_of(d).is_cancelled());
+    assert!(!resolver.is_cancelled());
+}
+
+#[tokio::test]
+async fn await_then_fire_then_cancel_before_the_wake_lets_the_future_have_the_result() {
+    let (resolver, mut inner) = Deferred::new();
+    let d = Deferred::from_coroutine(std::future::poll_fn(move |_| poll_unheard(&mut inner)));
+    resolver.callback(1);
+    d.cancel();
+    assert_eq!(d.await.unwrap(), 1);
 }
 
 #[tokio::test]

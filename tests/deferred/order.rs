@@ -233,3 +233,29 @@ fn taken_beside_a_handle_then_the_value_is_dropped_once() {
     assert_eq!(Arc::strong_count(&value), 1);
     drop(handle);
 }
+
+/// Records of this many words behind each other, up to several chunks of them.
+fn fire_stages_that_hold<const WORDS: usize>() {
+    for stages in 0..24 {
+        let (resolver, mut d) = Deferred::<u64>::new();
+        for _ in 0..stages {
+            let held = [1; WORDS];
+            d = d.map(move |sum| sum + held.iter().sum::<u64>());
+        }
+        resolver.callback(0);
+        assert_eq!(testing::success_of(d), stages * WORDS as u64);
+    }
+}
+
+#[test]
+fn closures_of_every_size_leave_room_for_what_ends_the_chain() {
+    fire_stages_that_hold::<0>();
+    fire_stages_that_hold::<1>();
+    fire_stages_that_hold::<2>();
+    fire_stages_that_hold::<4>();
+    fire_stages_that_hold::<7>();
+    // As many words as the block has room for.
+    fire_stages_that_hold::<9>();
+    fire_stages_that_hold::<16>();
+    fire_stages_that_hold::<17>();
+}

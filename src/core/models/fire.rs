@@ -35,7 +35,7 @@ fn fire_while_two_stages_are_added() {
             v
         });
         // Made after the first stage was, so that only its own makes it known.
-        let held = value(0);
+        let held = value(0).touched();
         let d = d.map(move |v| {
             two.add("two");
             drop(held);
@@ -203,5 +203,17 @@ fn labelled_while_the_resolver_is_dropped() {
         dropping.join().unwrap();
         let failure = testing::failure_of(d);
         assert!(failure.to_string().contains(file!()), "{failure}");
+    });
+}
+
+#[test]
+fn a_handle_is_dropped_while_a_dropped_one_fires() {
+    model(|| {
+        let (resolver, d) = Deferred::<Value>::new();
+        let handle = d.cancel_handle();
+        drop(d);
+        let firing = fire(resolver, 1);
+        drop(handle);
+        firing.join().unwrap();
     });
 }

@@ -179,3 +179,17 @@ fn chained_while_the_source_fires() {
         assert_eq!(outcome(d), 1);
     });
 }
+
+#[test]
+fn the_awaited_one_runs_its_stage_while_it_is_returned() {
+    model(|| {
+        let (outer, d) = Deferred::<Value>::new();
+        let (inner, returned) = Deferred::<Value>::new();
+        let returned = returned.map(|v: Value| Value(v.0 + 1, v.1));
+        let d = d.add_callback(move |_| returned);
+        let firing = fire(inner, 1);
+        outer.callback(value(9));
+        firing.join().unwrap();
+        assert_eq!(outcome(d), 2);
+    });
+}
