@@ -4,6 +4,7 @@ mod awaiting;
 mod cancel;
 mod convert;
 mod coroutine;
+mod coroutine_ends;
 mod errors;
 mod handles;
 mod order;
