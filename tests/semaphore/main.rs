@@ -8,9 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{AcquireError, Semaphore};
-use tokio_deferred::{
-    Deferred, DeferredSemaphore, Failure, NoRuntime, testing,
-};
+use tokio_deferred::{Deferred, DeferredSemaphore, Failure, NoRuntime, testing};
 
 fn current_thread() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
@@ -404,7 +402,6 @@ async fn long_run_of_waiters_lets_other_tasks_run() {
         "they all ran in one go"
     );
 }
-
 
 #[test]
 fn closed_then_acquire_without_a_runtime_says_closed() {
