@@ -15,7 +15,7 @@
 
 use super::runtime::{runtime_to_enter, spawn_or};
 use crate::chain::{Awaited, Deferred, Resolver, enter};
-use crate::core::{CancelRequest, Control, Driven};
+use crate::core::{CancelRequest, Control, Driven, Handle as ChainHandle};
 use crate::failure::{Failure, NoRuntime, quietly};
 use crate::sync::{Mutex, MutexGuard, lock};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
@@ -213,28 +213,53 @@ impl<T: Send + 'static> Control for Coroutine<T> {
 
 impl<T: Send + 'static> Coroutine<T> {
     /// Cancels a coroutine that no thread is running.
-    fn cancel_now(
-        &self,
-        mut status: MutexGuard<'_, Status<T>>,
-        request: CancelRequest,
+    fn cancel_now<'a>(
+        &'a self,
+        mut status: MutexGuard<'a, Status<T>>,
+        mut request: CancelRequest,
         clear: &dyn Fn(),
     ) {
-        if status.over {
-            drop(status);
-            // Its reason is a user's value, which may do anything.
-            request.give_up();
-            return;
-        }
-        let awaited = status.awaited.now();
-        if !awaited.is_empty() {
-            drop(status);
-            if let Some(late) = request.try_send_to(awaited) {
-                self.keep(lock(&self.status), late);
+        // What a cancel was too late for.
+        let mut late: Vec<ChainHandle> = Vec::new();
+        loop {
+            if status.over {
+                drop(status);
+                // Its reason is a user's value, which may do anything.
+                request.give_up();
+                return;
             }
-            return;
+            if !late.is_empty() && (status.running || status.woken) {
+                status.kept.push(request);
+                drop(status);
+                return;
+            }
+            let awaited = status.awaited.now();
+            if awaited.is_empty() {
+                break;
+            }
+            if awaited.iter().all(|d| late.iter().any(|l| l.is_same(d))) {
+                // Their stages still run, and will wake it.
+                status.kept.push(request);
+                drop(status);
+                return;
+            }
+            drop(status);
+            late.clone_from(&awaited);
+            match request.try_send_to(awaited) {
+                Some(back) => request = back,
+                None => return,
+            }
+            // They had their results before the cancel came: so may the
+            // coroutine, which awaits something else by now.
+            status = lock(&self.status);
         }
         if status.awaited.is_waking() {
-            self.keep(status, request);
+            // Its result is there and its wake under way: this is as woken.
+            status.kept.push(request);
+            status.woken = true;
+            let waker = status.task.clone();
+            drop(status);
+            wake(waker);
             return;
         }
         // It awaits something that only dropping can cancel. That may end the
@@ -248,25 +273,6 @@ impl<T: Send + 'static> Coroutine<T> {
         self.fire(Err(failure));
         // The task has nothing to poll any more, and ends.
         let waker = lock(&self.status).task.take();
-        wake(waker);
-    }
-
-    /// Keeps a cancel that came when what is awaited had its result, or was
-    /// about to have it: for after the poll that this will bring.
-    fn keep(&self, mut status: MutexGuard<'_, Status<T>>, request: CancelRequest) {
-        if status.over {
-            drop(status);
-            request.give_up();
-            return;
-        }
-        status.kept.push(request);
-        if status.running || status.woken || !status.awaited.is_waking() {
-            return;
-        }
-        // The result is there and its wake under way: this is as woken.
-        status.woken = true;
-        let waker = status.task.clone();
-        drop(status);
         wake(waker);
     }
 

@@ -14,6 +14,7 @@
 //! | `labelled_while_it_fires` | any | 105 |
 //! | `polled_again_behind_a_stage_that_waits_while_it_is_woken` | 3 | 4,591 |
 //! | `labelled_while_the_resolver_is_dropped` | any | 10 |
+//! | `a_handle_is_dropped_while_a_dropped_one_fires` | any | 10 |
 
 use crate::models::harness::{Log, Value, Wakes, bounded, fire, model, outcome, value};
 use crate::{Deferred, Failure, testing};

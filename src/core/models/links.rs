@@ -11,6 +11,7 @@
 //! | `a_middle_is_bypassed_while_it_is_unpaused_and_cancelled` | 2 | 12,404 |
 //! | `a_chained_target_is_cancelled_while_its_source_fires` | any | 559 |
 //! | `chained_while_the_source_fires` | any | 10 |
+//! | `the_awaited_one_runs_its_stage_while_it_is_returned` | any | 23 |
 
 use crate::models::harness::{Value, bounded, fire, model, outcome, value};
 use crate::{CancelHandle, Deferred, Pause, Resolver};
