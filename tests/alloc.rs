@@ -3,6 +3,7 @@
 mod counting;
 
 use counting::{Count, count};
+use futures::FutureExt;
 use tokio::runtime::Builder;
 use tokio_deferred::{Deferred, DeferredError, Failure};
 
@@ -101,11 +102,36 @@ fn fired_that_returns_fired_allocates_nothing() {
 }
 
 #[test]
+fn fired_that_returns_pending_allocates_that_one_alone() {
+    warm_up();
+    let (counted, value) = count(|| {
+        let (resolver, inner) = Deferred::new();
+        let deferred = Deferred::succeed(1).add_callback(move |_: u64| inner);
+        resolver.callback(2);
+        value_of(deferred)
+    });
+    assert_eq!(value, Some(2));
+    assert_eq!(counted.allocations, if KEEPS { 0 } else { 1 });
+}
+
+#[test]
 fn fire_then_take_allocates_one_block_and_frees_it() {
     let (made, fired) = pending_then_fire(0);
     assert_eq!(fired.allocations, 0);
     assert_eq!(fired.live, if KEEPS { 0 } else { -BLOCK });
     assert_eq!(made.live, -fired.live);
+}
+
+#[test]
+fn fire_then_await_by_reference_frees_the_block_before_the_deferred_goes() {
+    warm_up();
+    let (resolver, mut deferred) = Deferred::new();
+    let (counted, value) = count(|| {
+        resolver.callback(1_u64);
+        (&mut deferred).now_or_never()
+    });
+    assert_eq!(value.and_then(Result::ok), Some(1));
+    assert_eq!(counted.live, if KEEPS { 0 } else { -BLOCK });
 }
 
 #[test]

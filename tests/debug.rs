@@ -1,6 +1,7 @@
 //! Records of what Deferreds do. Debugging is the process's, so these tests
 //! have a process of their own, and look for their own labels.
 
+use std::sync::mpsc;
 use tokio_deferred::debug::{self, PendingDeferred, Side, WaitsFor};
 use tokio_deferred::{Deferred, DeferredLock, DeferredQueue, DeferredSemaphore, Failure, testing};
 
@@ -57,6 +58,32 @@ fn pending_says_who_waits_on_whom_as_a_tree() {
     inner.callback(1);
     assert_eq!(testing::success_of(d), 1);
     assert!(find("the outer").is_none());
+}
+
+/// A failure keeps the record of each chain that it came through.
+#[test]
+fn one_that_let_go_of_its_wait_is_not_pending_though_a_failure_of_it_is_kept() {
+    debug::set_debugging(true);
+    let (inner, returned) = Deferred::<i32>::new();
+    let (sender, kept) = mpsc::channel();
+    let (start, middle) = Deferred::<i32>::new();
+    let middle = middle
+        .label("a middle")
+        .add_callback(|_| Err::<i32, _>(Failure::new("odd")))
+        .add_errback(move |failure| {
+            sender.send(failure).expect("somebody keeps it");
+            returned
+        });
+    let (outer, d) = Deferred::<i32>::new();
+    let d = d.add_callback(move |_| middle);
+    outer.callback(0);
+    assert!(find("a middle").is_some());
+    start.callback(0);
+    let failure = kept.recv().expect("it was sent");
+    assert_eq!(failure.to_string(), "odd");
+    assert!(find("a middle").is_none(), "{}", debug::pending());
+    inner.callback(1);
+    assert_eq!(testing::success_of(d), 1);
 }
 
 #[test]

@@ -221,6 +221,24 @@ fn add_callbacks_then_fire_or_drop() {
     });
 }
 
+#[test]
+fn on_cancel_many_times_then_fire_or_cancel() {
+    on_small_stack("a million functions for a cancel", || {
+        for cancel in [false, true] {
+            let (mut resolver, deferred) = Deferred::new();
+            for _ in 0..LINKS {
+                resolver.on_cancel(|| ());
+            }
+            if cancel {
+                deferred.cancel();
+            }
+            resolver.callback(1);
+            let deferred = deferred.add_errback(|_| Ok(2));
+            assert_eq!(value_of(deferred), Some(if cancel { 2 } else { 1 }));
+        }
+    });
+}
+
 thread_local! {
     /// What fires the turn that waits.
     static WHEEL: RefCell<Option<Resolver<()>>> = const { RefCell::new(None) };

@@ -117,6 +117,34 @@ mod tests {
     }
 
     #[test]
+    fn flags_are_one_bit_each_and_beside_the_counts() {
+        let counts = PAUSE_BITS | REF.wrapping_neg();
+        let mut taken = counts;
+        for flag in [
+            FIRED,
+            RUNNING,
+            WAITING,
+            LOCKED,
+            MORE,
+            WAKER,
+            WAKING,
+            CANCELLED,
+            CANCEL_SIDE,
+            CANCELLING,
+            FORWARD,
+            CLOSED,
+            UNSEEN,
+        ] {
+            assert_eq!(flag.count_ones(), 1);
+            assert_eq!(flag & taken, 0);
+            taken |= flag;
+        }
+        assert_eq!(PAUSE_BITS & REF.wrapping_neg(), 0);
+        assert_eq!(PAUSE_BITS.count_ones(), 20);
+        assert!(PAUSE_BITS & PAUSE != 0 && PAUSE_BITS & (PAUSE >> 1) == 0);
+    }
+
+    #[test]
     fn rest_excludes_every_other_state() {
         assert!(State(FIRED | MORE | WAKER).is_at_rest());
         for flag in [RUNNING, WAITING, PAUSE] {

@@ -1,6 +1,6 @@
 //! Tokio's tasks and channels, several Deferreds as one, other threads' work.
 
-use crate::support::Later;
+use crate::support::{Later, Log};
 use tokio::sync::oneshot;
 use tokio_deferred::{Deferred, Failure, join, testing};
 
@@ -102,6 +102,26 @@ fn cancelling_a_join_cancels_each() {
     assert_eq!(reports.len(), 1);
     assert!(a.is_cancelled() && b.is_cancelled());
     assert!(testing::failure_of(d).is_cancelled());
+}
+
+#[test]
+fn cancel_a_join_for_a_reason_then_each_part_finds_it_by_its_type() {
+    let log = Log::default();
+    let part = || {
+        let there = log.clone();
+        let (resolver, d) = Deferred::<i32>::new();
+        let d = d.inspect_failure(move |failure| {
+            let known = failure.is::<std::fmt::Error>();
+            there.add(format!("{known}: {}", failure.source().unwrap()));
+        });
+        (resolver, d)
+    };
+    let ((_a, da), (_b, db)) = (part(), part());
+    let d = join((da, db));
+    d.cancel_with(std::fmt::Error);
+    let text = format!("true: {}", std::fmt::Error);
+    assert_eq!(log.all(), [text.as_str(), &text]);
+    assert!(testing::failure_of(d).is::<std::fmt::Error>());
 }
 
 #[test]

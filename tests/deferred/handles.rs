@@ -1,8 +1,10 @@
-//! Auto traits and sizes of what users hold.
+//! Auto traits, sizes and debug texts of what users hold.
 
+use futures::FutureExt;
 use std::cell::Cell;
 use tokio_deferred::{
     CancelHandle, CancelOnDrop, Deferred, DeferredError, Failure, Pause, Resolver, Trace, Trapped,
+    testing,
 };
 
 fn is_send<T: Send>() {}
@@ -61,4 +63,26 @@ fn handles_are_send_sync_and_small() {
         size_of::<Deferred<u64>>()
     );
     assert_eq!(size_of::<Option<Resolver<()>>>(), word);
+}
+
+#[test]
+fn debug_text_says_state_place_and_label() {
+    let text = |d: &Deferred<i32>| format!("{d:?}");
+    let line = line!() + 1;
+    let (resolver, mut d) = Deferred::<i32>::new();
+    assert!(text(&d).contains("no result yet"), "{d:?}");
+    resolver.callback(1);
+    assert!(text(&d).contains("\"fired\""), "{d:?}");
+    assert!(text(&d).contains(&format!("{}:{line}", file!())), "{d:?}");
+    assert!((&mut d).now_or_never().is_some());
+    assert!(text(&d).contains("taken"), "{d:?}");
+
+    let d = Deferred::succeed(1);
+    assert!(text(&d).contains("fired with a value"), "{d:?}");
+    assert!(text(&d).contains("None"), "{d:?}");
+    let d = d.label("an answer");
+    assert!(text(&d).contains("an answer"), "{d:?}");
+    let d = Deferred::fail("out of it");
+    assert!(text(&d).contains("fired with a failure"), "{d:?}");
+    assert_eq!(testing::failure_of(d).to_string(), "out of it");
 }

@@ -259,3 +259,40 @@ fn closures_of_every_size_leave_room_for_what_ends_the_chain() {
     fire_stages_that_hold::<16>();
     fire_stages_that_hold::<17>();
 }
+
+/// Takes `value` through a chain whose callbacks capture values like it.
+fn through<T: Copy + PartialEq + std::fmt::Debug + Send + 'static>(value: T, other: T) {
+    let (resolver, d) = Deferred::new();
+    let d = d.map(move |seen: T| {
+        assert_eq!(seen, value);
+        other
+    });
+    let d = d.map(|seen| seen).map(move |seen| {
+        assert_eq!(seen, other);
+        value
+    });
+    resolver.callback(value);
+    assert_eq!(testing::success_of(d), value);
+}
+
+#[test]
+fn values_and_captures_of_any_size_and_alignment_go_through() {
+    #[derive(Clone, Copy, PartialEq, Debug)]
+    #[repr(align(16))]
+    struct Aligned(u8);
+
+    #[derive(Clone, Copy, PartialEq, Debug)]
+    #[repr(align(64))]
+    struct Wide([u8; 192]);
+
+    through((), ());
+    through(1_u8, 2);
+    through([1_u64; 2], [2; 2]);
+    through([1_u64; 3], [2; 3]);
+    through([1_u64; 4], [2; 4]);
+    through([1_u64; 16], [2; 16]);
+    through([1_u64; 17], [2; 17]);
+    through([1_u8; 10_001], [2; 10_001]);
+    through(Aligned(1), Aligned(2));
+    through(Wide([1; 192]), Wide([2; 192]));
+}

@@ -279,6 +279,25 @@ fn shutdown_fails_the_waiters_of_that_runtime_and_serves_the_others() {
 }
 
 #[test]
+fn shutdown_drops_what_waits_there_though_nothing_wakes_it() {
+    let runtime = current_thread();
+    let semaphore = DeferredSemaphore::new(1);
+    let held = testing::success_of(semaphore.acquire());
+    let users = || Arc::strong_count(semaphore.as_tokio());
+    let before = users();
+    let waiter = {
+        let _entered = runtime.enter();
+        semaphore.acquire()
+    };
+    runtime.block_on(settle());
+    assert!(users() > before);
+    drop(runtime);
+    assert_eq!(users(), before);
+    assert!(testing::failure_of(waiter).is::<NoRuntime>());
+    drop(held);
+}
+
+#[test]
 fn wait_on_a_runtime_that_was_shut_down_fails() {
     let runtime = current_thread();
     let handle = runtime.handle().clone();

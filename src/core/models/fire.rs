@@ -3,6 +3,7 @@
 //! | model | preemptions | interleavings |
 //! |---|---|---|
 //! | `fire_while_two_stages_are_added` | any | 5,919 |
+//! | `fire_while_two_stages_are_added_and_a_handle_comes_and_goes` | 4 | 305,396 |
 //! | `fire_while_polled_with_another_waker` | any | 1,423 |
 //! | `fire_while_polled_again_with_the_same_waker` | any | 321 |
 //! | `fire_while_the_deferred_is_polled_and_given_a_stage` | any | 8,506 |
@@ -45,6 +46,26 @@ fn fire_while_two_stages_are_added() {
         firing.join().unwrap();
         assert_eq!(log.all(), ["one", "two"]);
         assert_eq!(outcome(d), 1);
+    });
+}
+
+/// The second stage is made known while the state changes under it, and comes
+/// back to what it was: the runner must not take it for the state it saw.
+#[test]
+fn fire_while_two_stages_are_added_and_a_handle_comes_and_goes() {
+    bounded(4, || {
+        let (resolver, d) = Deferred::new();
+        let handle = d.cancel_handle();
+        let firing = fire(resolver, 1);
+        let cloning = thread::spawn(move || {
+            drop(handle.clone());
+            handle
+        });
+        let d = d.map(|v: Value| Value(v.0 + 1, v.1));
+        let d = d.map(|v: Value| Value(v.0 * 2, v.1));
+        firing.join().unwrap();
+        drop(cloning.join().unwrap());
+        assert_eq!(outcome(d), 4);
     });
 }
 
