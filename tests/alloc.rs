@@ -17,9 +17,9 @@ const KEEPS: bool = !cfg!(debug_assertions);
 /// What a thread may keep: 16 blocks, and as many first chunks.
 const KEPT: i64 = if KEEPS { 16 * (BLOCK + 256) } else { 0 };
 
-/// Fills the thread's pools.
-fn warm_up() {
-    let pending: Vec<_> = (0..20)
+/// Has so many pending ones at a time, with ten callbacks each, and fires them.
+fn have_and_fire(pending: u64) {
+    let pending: Vec<_> = (0..pending)
         .map(|_| {
             let (resolver, deferred) = Deferred::new();
             (resolver, with_callbacks(deferred, 10))
@@ -29,6 +29,11 @@ fn warm_up() {
         resolver.callback(0);
         assert!(value_of(deferred).is_some());
     }
+}
+
+/// Fills the thread's pools.
+fn warm_up() {
+    have_and_fire(20);
 }
 
 fn with_callbacks(mut deferred: Deferred<u64>, callbacks: u64) -> Deferred<u64> {
@@ -136,18 +141,7 @@ fn fire_then_await_by_reference_frees_the_block_before_the_deferred_goes() {
 
 #[test]
 fn thousand_at_a_time_then_a_thread_keeps_a_few_pieces() {
-    let (counted, ()) = count(|| {
-        let pending: Vec<_> = (0..1_000)
-            .map(|_| {
-                let (resolver, deferred) = Deferred::new();
-                (resolver, with_callbacks(deferred, 10))
-            })
-            .collect();
-        for (resolver, deferred) in pending {
-            resolver.callback(0);
-            assert!(value_of(deferred).is_some());
-        }
-    });
+    let (counted, ()) = count(|| have_and_fire(1_000));
     assert_eq!(counted.live, KEPT);
 }
 
