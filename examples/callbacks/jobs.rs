@@ -32,7 +32,14 @@ where
         raised.store(true, Ordering::Relaxed);
         None
     });
-    rayon::spawn(move || resolver.fire_from(Deferred::maybe(|| job(&stop).or_fail())));
+    rayon::spawn(move || {
+        let result = Deferred::maybe(|| job(&stop).or_fail());
+        // What a job that was told to stop comes to is no result; without a
+        // fire, that of the canceller counts.
+        if !stop.load(Ordering::Relaxed) {
+            resolver.fire_from(result);
+        }
+    });
     deferred
 }
 

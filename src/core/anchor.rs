@@ -127,12 +127,3 @@ impl LazyAnchor {
         sole(&mut self.0).is_null()
     }
 }
-
-impl Drop for LazyAnchor {
-    #[inline]
-    fn drop(&mut self) {
-        if !self.is_none() {
-            drop(self.take());
-        }
-    }
-}

@@ -141,7 +141,7 @@ mod tests {
         }
         assert_eq!(PAUSE_BITS & REF.wrapping_neg(), 0);
         assert_eq!(PAUSE_BITS.count_ones(), 20);
-        assert!(PAUSE_BITS & PAUSE != 0 && PAUSE_BITS & (PAUSE >> 1) == 0);
+        const { assert!(PAUSE_BITS & PAUSE != 0 && PAUSE_BITS & (PAUSE >> 1) == 0) };
     }
 
     #[test]
