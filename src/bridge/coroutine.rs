@@ -27,7 +27,8 @@ impl<T: Send + 'static> Deferred<T> {
     ///
     /// A panic in the future is the Deferred's failure. If there is no runtime
     /// to wait in, the future is dropped and the failure is
-    /// [`NoRuntime`](crate::NoRuntime).
+    /// [`NoRuntime`](crate::NoRuntime); if that shuts down first,
+    /// [`ResolverDropped`](crate::ResolverDropped).
     ///
     /// # Examples
     ///
