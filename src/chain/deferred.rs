@@ -138,10 +138,7 @@ impl<T> Deferred<T> {
                 Ok(plain) => plain,
                 Err(tail) => return Deferred::in_chain(tail.add(stage, place)),
             },
-            Held::Taken(left) => {
-                let ready = left.with(taken());
-                return Deferred::in_chain(referred(ready, stage, place));
-            }
+            Held::Taken(left) => return Deferred::in_chain(too_late(left, stage, place)),
         };
         let site = Site::inline(place, made);
         match call(stage, input, site) {
@@ -203,6 +200,17 @@ fn referred<S: Stage>(
     place: &'static Location<'static>,
 ) -> Tail<S::Out> {
     ready.into_chain().add(stage, place)
+}
+
+/// Adds a stage to a Deferred whose result an await took.
+#[cold]
+#[inline(never)]
+fn too_late<S: Stage>(
+    left: Ready<()>,
+    stage: S,
+    place: &'static Location<'static>,
+) -> Tail<S::Out> {
+    left.with(taken()).into_chain().add(stage, place)
 }
 
 /// A result that nobody refers to came to another Deferred.
