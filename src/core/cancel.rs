@@ -2,7 +2,7 @@
 
 use super::block::{Next, Ptr};
 use super::link::{Forward, Wait};
-use super::run::run;
+use super::run::{is_inside, run};
 use super::shallow::shallow;
 use super::slot::Slot;
 use super::state::{
@@ -419,7 +419,10 @@ fn find(chain: Ptr, epoch: Option<u32>) -> Found {
         }
         if state.has(FIRED) {
             if !state.has(WAITING) {
-                return if state.is_paused() {
+                // As in Twisted, a cancel from inside a stage does nothing to
+                // the chain whose stage that is.
+                let own = state.has(RUNNING) && is_inside();
+                return if state.is_paused() || own {
                     Found::Nothing
                 } else {
                     Found::Late

@@ -8,6 +8,33 @@ use super::scope::Scope;
 use super::shim::Ordering;
 use super::state::{CLOSED, MORE, REF, RUNNING, State, WAKER, WAKING};
 use crate::failure::quietly;
+use std::cell::Cell;
+
+thread_local! {
+    /// How many runs are on this thread's stack.
+    static RUNS: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Whether this thread is inside a run. The model checker's threads are one, as
+/// far as thread-locals know, and so never are.
+pub(super) fn is_inside() -> bool {
+    !cfg!(tokio_deferred_loom) && RUNS.try_with(Cell::get).unwrap_or(0) > 0
+}
+
+struct Inside;
+
+impl Inside {
+    fn enter() -> Self {
+        let _ = RUNS.try_with(|runs| runs.set(runs.get() + 1));
+        Inside
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        let _ = RUNS.try_with(|runs| runs.set(runs.get() - 1));
+    }
+}
 
 /// Runs the chain, and whatever its result makes runnable.
 ///
@@ -18,6 +45,7 @@ use crate::failure::quietly;
 pub(super) unsafe fn run(start: Ptr) {
     let mut chain = start;
     let mut scope = Scope::new();
+    let _inside = Inside::enter();
     loop {
         let block = chain.block();
         let state = chain.load();

@@ -1,7 +1,7 @@
 //! How a coroutine ends when what belongs to it wakes, panics, or is dropped at
 //! an awkward moment.
 
-use crate::support::OnDrop;
+use crate::support::{Later, OnDrop};
 use std::error::Error;
 use std::fmt;
 use std::future::{Future, pending, poll_fn};
@@ -197,4 +197,34 @@ fn future_that_panics_in_a_later_poll_is_gone_when_the_failure_comes() {
     });
     kept.wake();
     runtime.block_on(d).unwrap();
+}
+
+#[test]
+fn cancel_from_inside_a_stage_of_what_is_awaited_does_nothing() {
+    let runtime = runtime();
+    let (resolver, d) = Deferred::new();
+    let (own, started) = (Later::new(), Later::new());
+    let d = {
+        let (own, started) = (own.clone(), started.clone());
+        d.map(move |n: i32| {
+            let own: Deferred<i32> = own.take();
+            let (next, awaited_next) = Deferred::<i32>::new();
+            let coroutine = Deferred::from_coroutine(async move {
+                Ok::<_, Failure>(own.await? + awaited_next.await?)
+            });
+            coroutine.cancel();
+            started.put((coroutine, next));
+            n
+        })
+    };
+    own.put(d);
+    {
+        let _entered = runtime.enter();
+        resolver.callback(1);
+    }
+    let (coroutine, next) = started.take();
+    runtime.block_on(yield_now());
+    assert!(!next.is_cancelled());
+    next.callback(2);
+    assert_eq!(runtime.block_on(coroutine).unwrap(), 3);
 }
