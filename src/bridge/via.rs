@@ -51,9 +51,9 @@ impl<T: Send + 'static> Deferred<T> {
     ///
     /// let runtime = tokio::runtime::Runtime::new().unwrap();
     /// let here = std::thread::current().id();
-    /// let d = Deferred::succeed(())
-    ///     .via(runtime.handle())
-    ///     .map(|()| std::thread::current().id());
+    /// let (resolver, d) = Deferred::new();
+    /// let d = d.via(runtime.handle()).map(|()| std::thread::current().id());
+    /// resolver.callback(());
     /// assert_ne!(runtime.block_on(d).unwrap(), here);
     /// ```
     #[track_caller]
