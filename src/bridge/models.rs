@@ -116,16 +116,22 @@ fn the_awaited_one_fires_while_the_coroutine_is_cancelled() {
     });
 }
 
+/// Awaits both, whatever the first comes to: ten times it, and the second.
+async fn one_then_another(
+    first: Deferred<Value>,
+    second: Deferred<Value>,
+) -> Result<Value, DeferredError> {
+    let first = first.await.map_or(-1, |value| value.0);
+    let second = second.await.map_or(-1, |value| value.0);
+    Ok(value(10 * first + second))
+}
+
 #[test]
 fn a_cancel_that_comes_between_two_awaits_reaches_the_second() {
     bounded(2, || {
         let (resolver, first) = pair();
         let (second, awaited) = pair();
-        let (d, task) = coroutine(async move {
-            let first = first.await.map_or(-1, |value| value.0);
-            let second = awaited.await.map_or(-1, |value| value.0);
-            Ok(value(10 * first + second))
-        });
+        let (d, task) = coroutine(one_then_another(first, awaited));
         let task = run(task);
         let firing = fire(resolver, 1);
         d.cancel();
@@ -165,11 +171,7 @@ fn a_cancel_is_applied_to_one_of_two_awaits() {
     bounded(2, || {
         let (resolver, first) = pair();
         let (second, awaited) = pair();
-        let (d, task) = coroutine(async move {
-            let first = first.await.map_or(-1, |value| value.0);
-            let second = awaited.await.map_or(-1, |value| value.0);
-            Ok(value(10 * first + second))
-        });
+        let (d, task) = coroutine(one_then_another(first, awaited));
         let task = run(task);
         let firing = thread::spawn(move || resolver.try_callback(value(1)).is_err());
         d.cancel();

@@ -128,18 +128,10 @@ impl<T: Send + 'static> Deferred<T> {
     /// ```
     #[inline]
     pub fn try_result(self) -> Result<Result<T, Failure>, Deferred<T>> {
-        let taken = match self.held {
-            Held::Ready(ready) => match ready.into_plain() {
-                Ok((result, _)) => return Ok(result),
-                Err(ready) => ready.try_into_parts(),
-            },
-            Held::Chain(chained) => match chained.tail.into_plain() {
-                Ok((result, _)) => return Ok(result),
-                Err(tail) => tail.take(),
-            },
-            Held::Taken(_) => return Err(self),
-        };
-        match taken {
+        if self.is_terminated() {
+            return Err(self);
+        }
+        match self.into_result() {
             Ok((result, _)) => Ok(result),
             Err(tail) => Err(Deferred::in_chain(tail)),
         }

@@ -41,8 +41,9 @@ impl<T> Held<T> {
         unsafe {
             let (result, made) = match self {
                 Held::Ready(ready) => ready.take_plain()?,
-                Held::Chain(chained) if chained.awaited_by == 0 => chained.tail.take_plain()?,
-                Held::Chain(_) | Held::Taken(_) => return None,
+                // A coroutine that noted it has a handle of it.
+                Held::Chain(chained) => chained.tail.take_plain()?,
+                Held::Taken(_) => return None,
             };
             ptr::write(self, Held::Taken(Ready::new(Ok(()), None, made)));
             Some(result)

@@ -20,7 +20,7 @@ pub(super) type Plain<T> = (Result<T, Failure>, &'static Location<'static>);
 /// shared without being `Sync`.
 pub(crate) struct Ready<T> {
     result: ManuallyDrop<Result<T, Failure>>,
-    anchor: ManuallyDrop<LazyAnchor>,
+    anchor: LazyAnchor,
     made: &'static Location<'static>,
 }
 
@@ -37,7 +37,7 @@ impl<T> Ready<T> {
     ) -> Self {
         Ready {
             result: ManuallyDrop::new(result),
-            anchor: ManuallyDrop::new(LazyAnchor::new(anchor)),
+            anchor: LazyAnchor::new(anchor),
             made,
         }
     }

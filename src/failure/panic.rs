@@ -78,16 +78,27 @@ pub(crate) fn discard(payload: Box<dyn Any + Send>) {
 }
 
 /// Runs code of the user's whose panic has nowhere to go (a waker, a hook, the
-/// drop of a value that nobody takes): it is said through `tracing`, and the
-/// caller goes on.
+/// drop of a value that nobody takes): it is said through `tracing`, where
+/// somebody listens, and the caller goes on.
 pub(crate) fn quietly(what: &'static str, f: impl FnOnce()) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
         let error = PanicError::new(payload);
         // The subscriber may be what panicked.
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| {
-            tracing::error!(target: "tokio_deferred", %error, "a panic was caught in {what}");
+            if is_heard() {
+                tracing::error!(target: "tokio_deferred", %error, "a panic was caught in {what}");
+            }
         })) {
             discard(payload);
         }
     }
+}
+
+/// Returns whether this thread has a `tracing` subscriber.
+///
+/// An event is to be made only then: tracing-core 0.1.36 remembers for the
+/// whole process what the first thread that comes to an event wants of it, and
+/// a thread without a subscriber would turn it off for the one that has one.
+pub(super) fn is_heard() -> bool {
+    tracing::dispatcher::get_default(|dispatch| !dispatch.is::<tracing::subscriber::NoSubscriber>())
 }

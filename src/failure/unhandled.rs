@@ -3,6 +3,7 @@
 //! A report goes to the innermost capture of this thread, else to the hook,
 //! else to `tracing`, else (no subscriber in this thread) to stderr.
 
+use super::panic::is_heard;
 use super::{Failure, lock, quietly};
 use std::cell::RefCell;
 use std::fmt;
@@ -151,10 +152,7 @@ pub(crate) fn report(
 }
 
 fn announce(unhandled: &Unhandled) {
-    let nobody_listens = tracing::dispatcher::get_default(|dispatch| {
-        dispatch.is::<tracing::subscriber::NoSubscriber>()
-    });
-    if nobody_listens {
+    if !is_heard() {
         eprintln!("{unhandled:?}");
         return;
     }
