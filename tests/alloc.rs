@@ -8,7 +8,7 @@ use tokio::runtime::Builder;
 use tokio_deferred::{Deferred, DeferredError, Failure};
 
 /// Bytes of the block of a pending one, the allocator's own overhead aside.
-const BLOCK: i64 = 184;
+const BLOCK: i64 = 200;
 
 /// Whether a thread keeps a few pieces of memory for what it makes next: only
 /// without debug assertions. What is counted here then starts from warm pools.

@@ -23,7 +23,7 @@ impl CtrlC {
         Deferred::maybe(|| {
             let this = CtrlC::default();
             let handler = this.clone();
-            ctrlc::try_set_handler(move || {
+            ctrlc::set_handler(move || {
                 let waiting = std::mem::take(&mut *handler.lock());
                 waiting
                     .into_iter()

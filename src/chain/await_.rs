@@ -1,7 +1,7 @@
 //! The Deferred as a future.
 
 use super::{Deferred, awaited};
-use crate::core::{Anchor, Chained, Held, Ready};
+use crate::core::{Anchor, Held, Origin, View};
 use crate::failure::{DeferredError, Failure, Place};
 use futures::future::FusedFuture;
 use std::mem;
@@ -30,7 +30,7 @@ impl<T: Send + 'static> Future for Deferred<T> {
 impl<T: Send + 'static> FusedFuture for Deferred<T> {
     /// Returns whether an await through `&mut` took the result.
     fn is_terminated(&self) -> bool {
-        matches!(self.held, Held::Taken(_))
+        matches!(self.held.view(), View::Taken(_))
     }
 }
 
@@ -50,23 +50,29 @@ impl<T: Send + 'static> Deferred<T> {
     /// Polls one that others refer to, or that has no result yet.
     #[inline(never)]
     fn poll_slowly(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, DeferredError>> {
-        if let Held::Ready(ready) = &self.held
-            && !ready.is_free()
+        if let View::Ready(whence) = self.held.view()
+            && !whence.is_free()
         {
             let tail = self.take_held().into_tail();
             self.held = Held::chain(tail);
         }
         // A waker may panic when it is cloned; until the result is there the
         // chain stays where it is.
-        if let Held::Chain(Chained { tail, awaited_by }) = &mut self.held {
+        let pending = self.held.with_tail(|tail| {
+            let known = tail.awaited_by();
             if tail.poll_rest(cx).is_pending() {
-                *awaited_by = awaited::note(*awaited_by, || tail.handle());
-                return Poll::Pending;
+                let by = awaited::note(known, || tail.handle());
+                tail.set_awaited_by(by);
+                return true;
             }
-            if *awaited_by != 0 {
-                awaited::forget(*awaited_by, |handle| tail.is_of(handle));
-                *awaited_by = 0;
+            if known != 0 {
+                awaited::forget(known, |handle| tail.is_of(handle));
+                tail.set_awaited_by(0);
             }
+            false
+        });
+        if pending == Some(true) {
+            return Poll::Pending;
         }
         assert!(
             !self.is_terminated(),
@@ -77,12 +83,12 @@ impl<T: Send + 'static> Deferred<T> {
             unreachable!("at rest it stays at rest while we have it");
         };
         let result = result.map_err(|failure| crossed(failure, made, anchor.as_ref()));
-        self.held = Held::Taken(Ready::new(Ok(()), anchor, made));
+        self.held = Held::taken(anchor.map_or(Origin::Made(made), Origin::Anchor));
         Poll::Ready(result)
     }
 
     fn take_held(&mut self) -> Deferred<T> {
-        let taken = Held::Taken(Ready::new(Ok(()), None, self.made()));
+        let taken = Held::taken(Origin::Made(self.made()));
         let held = mem::replace(&mut self.held, taken);
         Deferred { held }
     }
@@ -103,10 +109,10 @@ impl<T: Send + 'static> Deferred<T> {
     /// ```
     #[doc(alias = "called")]
     pub fn is_fired(&self) -> bool {
-        match &self.held {
-            Held::Ready(ready) => ready.is_free(),
-            Held::Chain(chained) => chained.tail.is_at_rest(),
-            Held::Taken(_) => false,
+        match self.held.view() {
+            View::Ready(whence) => whence.is_free(),
+            View::Chain(tail) => tail.is_at_rest(),
+            View::Taken(_) => false,
         }
     }
 

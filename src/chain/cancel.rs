@@ -1,7 +1,7 @@
 //! Asking for a result no more.
 
 use super::Deferred;
-use crate::core::{CancelRequest, Handle, Held, Tail};
+use crate::core::{CancelRequest, Handle, Tail, View};
 use crate::failure::{BoxError, DeferredError};
 use futures::future::FusedFuture;
 use std::fmt;
@@ -65,9 +65,9 @@ impl<T: Send + 'static> Deferred<T> {
 
     pub(crate) fn send_cancel(&self, request: CancelRequest) {
         // A Deferred with its result in itself has nothing to cancel.
-        match &self.held {
-            Held::Chain(chained) => chained.tail.cancel(request),
-            _ => request.give_up(),
+        match self.held.view() {
+            View::Chain(tail) => tail.cancel(request),
+            View::Ready(_) | View::Taken(_) => request.give_up(),
         }
     }
 
@@ -101,8 +101,8 @@ impl<T: Send + 'static> Deferred<T> {
     /// Returns a handle, unless the result is there and nothing is left to
     /// cancel.
     pub(crate) fn pending_handle(&self) -> Option<Handle> {
-        match &self.held {
-            Held::Chain(chained) => Some(chained.tail.handle()),
+        match self.held.view() {
+            View::Chain(tail) if !tail.is_at_rest() => Some(tail.handle()),
             _ => None,
         }
     }

@@ -1,7 +1,7 @@
 //! Ends of chains, and names for them.
 
 use super::{Deferred, Resolver};
-use crate::core::Held;
+use crate::core::View;
 use crate::failure::{quietly, report};
 
 impl<T: Send + 'static> Deferred<T> {
@@ -77,10 +77,10 @@ impl<T: Send + 'static> Deferred<T> {
     /// assert_eq!(reports[0].label(), Some("the poem"));
     /// ```
     pub fn label(mut self, name: &'static str) -> Deferred<T> {
-        match &mut self.held {
-            Held::Ready(ready) => ready.anchor().as_tail().set_label(name),
-            Held::Chain(chained) => chained.tail.set_label(name),
-            Held::Taken(left) => left.anchor().as_tail().set_label(name),
+        if self.held.with_tail(|tail| tail.set_label(name)).is_none()
+            && let View::Ready(whence) | View::Taken(whence) = self.held.view()
+        {
+            whence.anchor().as_tail().set_label(name);
         }
         self
     }

@@ -1,7 +1,7 @@
 //! The Deferred itself: where its result is, and how a stage gets it.
 
-use crate::core::{Anchor, Held, Ready, Site, Stage, Step, Tail, Taken, call};
-use crate::failure::{AlreadyTaken, Failure};
+use crate::core::{Anchor, Held, Site, Stage, Step, Tail, Taken, View, call};
+use crate::failure::Failure;
 use std::fmt;
 use std::panic::Location;
 
@@ -61,16 +61,27 @@ impl<T> Deferred<T> {
         anchor: Option<Anchor>,
         made: &'static Location<'static>,
     ) -> Self {
-        Deferred {
-            held: Held::Ready(Ready::new(result, anchor, made)),
-        }
+        let held = match (result, anchor) {
+            (Ok(value), None) => Held::ready(value, made),
+            (Ok(value), Some(anchor)) => Held::anchored(value, anchor),
+            (Err(failure), None) => return Deferred::failed(failure, made),
+            (Err(failure), Some(anchor)) => Held::chain(anchor.put_back(Err(failure))),
+        };
+        Deferred { held }
+    }
+
+    /// A failure takes a chain, as it has taken two allocations already, and
+    /// a Deferred has room for a value only.
+    #[cold]
+    #[inline(never)]
+    fn failed(failure: Failure, made: &'static Location<'static>) -> Self {
+        Deferred::in_chain(Anchor::make_failed(failure, made))
     }
 
     pub(super) fn made(&self) -> &'static Location<'static> {
-        match &self.held {
-            Held::Ready(ready) => ready.made(),
-            Held::Chain(chained) => chained.tail.made(),
-            Held::Taken(left) => left.made(),
+        match self.held.view() {
+            View::Chain(tail) => tail.made(),
+            View::Ready(whence) | View::Taken(whence) => whence.made(),
         }
     }
 
@@ -78,67 +89,34 @@ impl<T> Deferred<T> {
     /// there to take.
     #[inline]
     pub(super) fn into_result(self) -> Result<Taken<T>, Tail<T>> {
-        match self.held {
-            Held::Ready(ready) => match ready.into_plain() {
-                Ok((result, _)) => Ok((result, None)),
-                Err(ready) => ready.try_into_parts(),
-            },
-            Held::Chain(chained) => match chained.tail.into_plain() {
-                Ok((result, _)) => Ok((result, None)),
-                Err(tail) => tail.take(),
-            },
-            Held::Taken(left) => Ok((taken(), left.into_parts().1)),
-        }
+        self.held.into_result()
     }
 
     /// Returns what a stage that returned this Deferred came to: a chain, which
     /// may have its result, in all but the usual case.
     #[inline(always)]
     pub(super) fn into_step(self) -> Step<T> {
-        match self.held {
-            Held::Ready(ready) => match ready.into_plain() {
-                Ok((result, _)) => Step::Done(result),
-                Err(ready) => Step::Wait(ready.into_chain()),
-            },
-            Held::Chain(chained) => match chained.tail.into_plain() {
-                Ok((result, _)) => Step::Done(result),
-                Err(tail) => Step::Wait(tail),
-            },
-            Held::Taken(_) => Step::Done(taken()),
+        match self.held.into_plain() {
+            Ok((result, _)) => Step::Done(result),
+            Err(held) => Step::Wait(held.into_tail()),
         }
     }
 
     /// Returns the chain, put into one if it is in none.
     pub(crate) fn into_tail(self) -> Tail<T> {
-        let made = self.made();
-        match self.into_result() {
-            Ok((result, anchor)) => anchor
-                .unwrap_or_else(|| Anchor::make(made))
-                .put_back(result),
-            Err(tail) => tail,
-        }
+        self.held.into_tail()
     }
 
     /// Adds a stage (module invariant 2).
-    ///
-    /// What is not usual gives a chain, which is one word: so the compiler keeps
-    /// the Deferred in registers from one stage to the next.
     #[inline]
     pub(super) fn stage<S: Stage<In = T>>(
         self,
         stage: S,
         place: &'static Location<'static>,
     ) -> Deferred<S::Out> {
-        let (input, made) = match self.held {
-            Held::Ready(ready) => match ready.into_plain() {
-                Ok(plain) => plain,
-                Err(ready) => return Deferred::in_chain(referred(ready, stage, place)),
-            },
-            Held::Chain(chained) => match chained.tail.into_plain() {
-                Ok(plain) => plain,
-                Err(tail) => return Deferred::in_chain(tail.add(stage, place)),
-            },
-            Held::Taken(left) => return Deferred::in_chain(too_late(left, stage, place)),
+        let (input, made) = match self.held.into_plain() {
+            Ok(plain) => plain,
+            Err(held) => return Deferred::in_chain(held.into_tail().add(stage, place)),
         };
         let site = Site::inline(place, made);
         match call(stage, input, site) {
@@ -148,27 +126,31 @@ impl<T> Deferred<T> {
     }
 
     pub(crate) fn label_of(&self) -> Option<&'static str> {
-        match &self.held {
-            Held::Ready(ready) => ready.known_anchor()?.as_tail().label(),
-            Held::Chain(chained) => chained.tail.label(),
-            Held::Taken(left) => left.known_anchor()?.as_tail().label(),
-        }
+        self.at_known_chain(Tail::label, Tail::label)
     }
 
     /// Tells the debugger what will fire this Deferred.
     pub(crate) fn fired_by(self, source: &'static str) -> Self {
-        if let Held::Chain(chained) = &self.held {
-            chained.tail.set_source(source);
+        if let View::Chain(tail) = self.held.view() {
+            tail.set_source(source);
         }
         self
     }
 
     /// The debugger's number for this Deferred.
     pub(crate) fn watch_id(&self) -> Option<u64> {
-        match &self.held {
-            Held::Ready(ready) => ready.known_anchor()?.as_tail().watch_id(),
-            Held::Chain(chained) => chained.tail.watch_id(),
-            Held::Taken(left) => left.known_anchor()?.as_tail().watch_id(),
+        self.at_known_chain(Tail::watch_id, Tail::watch_id)
+    }
+
+    /// Looks at the chain, if there is one.
+    fn at_known_chain<R>(
+        &self,
+        chain: impl FnOnce(&Tail<T>) -> Option<R>,
+        anchor: impl FnOnce(&Tail<()>) -> Option<R>,
+    ) -> Option<R> {
+        match self.held.view() {
+            View::Chain(tail) => chain(&tail),
+            View::Ready(whence) | View::Taken(whence) => anchor(&whence.known_anchor()?.as_tail()),
         }
     }
 
@@ -178,39 +160,11 @@ impl<T> Deferred<T> {
         chain: impl FnOnce(&Tail<T>) -> R,
         anchor: impl FnOnce(&Tail<()>) -> R,
     ) -> R {
-        match &self.held {
-            Held::Chain(chained) => chain(&chained.tail),
-            Held::Ready(ready) => anchor(&ready.anchor().as_tail()),
-            Held::Taken(left) => anchor(&left.anchor().as_tail()),
+        match self.held.view() {
+            View::Chain(tail) => chain(&tail),
+            View::Ready(whence) | View::Taken(whence) => anchor(&whence.anchor().as_tail()),
         }
     }
-}
-
-#[cold]
-fn taken<T>() -> Result<T, Failure> {
-    Err(AlreadyTaken::new().into())
-}
-
-/// Adds a stage to a result that others refer to.
-#[cold]
-#[inline(never)]
-fn referred<S: Stage>(
-    ready: Ready<S::In>,
-    stage: S,
-    place: &'static Location<'static>,
-) -> Tail<S::Out> {
-    ready.into_chain().add(stage, place)
-}
-
-/// Adds a stage to a Deferred whose result an await took.
-#[cold]
-#[inline(never)]
-fn too_late<S: Stage>(
-    left: Ready<()>,
-    stage: S,
-    place: &'static Location<'static>,
-) -> Tail<S::Out> {
-    left.with(taken()).into_chain().add(stage, place)
 }
 
 /// A result that nobody refers to came to another Deferred.
@@ -236,12 +190,11 @@ impl<T> std::panic::RefUnwindSafe for Deferred<T> {}
 
 impl<T> fmt::Debug for Deferred<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = match &self.held {
-            Held::Ready(result) if result.is_ok() => "fired with a value",
-            Held::Ready(_) => "fired with a failure",
-            Held::Chain(chained) if chained.tail.is_at_rest() => "fired",
-            Held::Chain(_) => "no result yet",
-            Held::Taken(_) => "taken",
+        let state = match self.held.view() {
+            View::Ready(_) => "fired",
+            View::Chain(tail) if tail.is_at_rest() => "fired",
+            View::Chain(_) => "no result yet",
+            View::Taken(_) => "taken",
         };
         f.debug_struct("Deferred")
             .field("state", &state)

@@ -41,7 +41,7 @@ where
         type_name::<F>()
     }
 
-    #[inline]
+    #[inline(always)]
     fn run(self, input: Result<T, Failure>, site: Site<'_>) -> Step<R::Output> {
         match input {
             Ok(value) => step_of((self.0)(value), site, Self::name),
@@ -67,7 +67,7 @@ where
         type_name::<F>()
     }
 
-    #[inline]
+    #[inline(always)]
     fn run(self, input: Result<T, Failure>, site: Site<'_>) -> Step<T> {
         match input {
             Ok(value) => {
@@ -95,7 +95,7 @@ where
         type_name::<(F, G)>()
     }
 
-    #[inline]
+    #[inline(always)]
     fn run(self, input: Result<T, Failure>, site: Site<'_>) -> Step<A::Output> {
         let Pair(callback, errback, _) = self;
         match input {
@@ -127,7 +127,7 @@ where
         type_name::<F>()
     }
 
-    #[inline]
+    #[inline(always)]
     fn run(self, input: Result<T, Failure>, site: Site<'_>) -> Step<R::Output> {
         step_of((self.0)(input), site, Self::name)
     }
@@ -147,7 +147,7 @@ where
         type_name::<F>()
     }
 
-    #[inline]
+    #[inline(always)]
     fn run(self, input: Result<T, Failure>, _: Site<'_>) -> Step<U> {
         match input {
             Ok(value) => Step::Done(Ok((self.0)(value))),
@@ -172,7 +172,7 @@ where
         type_name::<F>()
     }
 
-    #[inline]
+    #[inline(always)]
     fn run(self, input: Result<T, Failure>, _: Site<'_>) -> Step<T> {
         (self.0)();
         Step::Done(input)
@@ -192,7 +192,7 @@ where
         type_name::<F>()
     }
 
-    #[inline]
+    #[inline(always)]
     fn run(self, input: Result<T, Failure>, _: Site<'_>) -> Step<T> {
         match &input {
             Ok(_) => drop(self),

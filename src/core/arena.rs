@@ -135,7 +135,7 @@ static JUMP: Kind = Kind {
         // SAFETY: a jump's payload is a chunk.
         Flow::Jump(unsafe { (*record).payload.chunk })
     },
-    sort: Sort::Stage,
+    sort: Sort::Other,
 };
 
 impl Block {

@@ -2,16 +2,16 @@
 
 use super::arena::{Inline, Reader, Writer};
 use super::cancel::CancelSide;
+use super::early::Early;
 use super::link::Forward;
 use super::meta::Meta;
 use super::pool::{self, Size};
 use super::record::Record;
 use super::shim::{AtomicPtr, AtomicU64, Ordering, Spin, UnsafeCell};
 use super::slot::Slot;
-use super::state::{CANCEL_SIDE, FORWARD, LOCKED, REF, State, WAKER};
+use super::state::{CANCEL_SIDE, FORWARD, LOCKED, REF, RUNNING, State, WAKER};
 use crate::failure::{Failure, quietly};
 use std::mem::MaybeUninit;
-use std::panic::Location;
 use std::ptr::NonNull;
 use std::task::Waker;
 
@@ -19,9 +19,10 @@ use std::task::Waker;
 pub(super) struct Block {
     pub(super) state: AtomicU64,
     pub(super) slot: UnsafeCell<Slot>,
-    /// Puts a failure into the slot as the head's `Result<T, Failure>`: a
-    /// cancel does not know the type.
-    pub(super) put_failure: fn(&mut Slot, Failure),
+    pub(super) early: UnsafeCell<Early>,
+    /// Puts a result into the slot as the head's `Result<T, Failure>`, for who
+    /// does not know the type.
+    pub(super) put: Put,
     pub(super) meta: Meta,
     pub(super) reader: UnsafeCell<Reader>,
     /// Behind the last complete record.
@@ -29,6 +30,9 @@ pub(super) struct Block {
     pub(super) writer: UnsafeCell<Writer>,
     /// Counts the waits of this chain; see `Forward`.
     pub(super) epoch: UnsafeCell<u32>,
+    /// The owner of the tail's: the coroutine that awaits it, by number; 0 is
+    /// none.
+    pub(super) awaited_by: UnsafeCell<u64>,
     pub(super) waker: UnsafeCell<MaybeUninit<Waker>>,
     inline: UnsafeCell<Inline>,
 }
@@ -37,14 +41,29 @@ pub(super) struct Block {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Ptr(NonNull<Block>);
 
-/// Stores an error as the `Result<T, Failure>` it is.
-fn put_failure<T>(slot: &mut Slot, failure: Failure) {
-    slot.put::<Result<T, Failure>>(Err(failure));
+pub(super) type Put = unsafe fn(&mut Slot, Bare<'_>);
+
+/// A result without its type.
+pub(super) enum Bare<'a> {
+    /// The value, which is moved out.
+    Value(&'a mut Early),
+    Failure(Failure),
+}
+
+/// # Safety
+///
+/// If it is a value, it is a `T`.
+unsafe fn put<T>(slot: &mut Slot, bare: Bare<'_>) {
+    slot.put::<Result<T, Failure>>(match bare {
+        // SAFETY: the caller says so.
+        Bare::Value(early) => Ok(unsafe { early.take() }),
+        Bare::Failure(failure) => Err(failure),
+    });
 }
 
 impl Ptr {
     /// Makes a block in the given state, which holds the references too.
-    pub(super) fn new<T>(state: u64, made: &'static Location<'static>) -> Ptr {
+    pub(super) fn new<T>(state: u64, meta: Meta) -> Ptr {
         #[cfg(tokio_deferred_loom)]
         super::models::count(1);
         let block = pool::take(Size::Block).cast::<Block>();
@@ -54,22 +73,29 @@ impl Ptr {
         unsafe {
             (&raw mut (*at).state).write(AtomicU64::new(state));
             (&raw mut (*at).slot).write(UnsafeCell::new(Slot::empty()));
-            (&raw mut (*at).put_failure).write(put_failure::<T>);
-            (&raw mut (*at).meta).write(Meta::new(made));
+            (&raw mut (*at).early).write(UnsafeCell::new(Slot::empty()));
+            (&raw mut (*at).put).write(put::<T>);
+            (&raw mut (*at).meta).write(meta);
             #[cfg(tokio_deferred_loom)]
             (&raw mut (*at).inline).write(UnsafeCell::new([const { MaybeUninit::uninit() }; _]));
             let start = (*at).start();
             (&raw mut (*at).reader).write(UnsafeCell::new(Reader::new(start)));
             (&raw mut (*at).write).write(AtomicPtr::new(start));
             (&raw mut (*at).writer).write(UnsafeCell::new(Writer::new()));
+            (&raw mut (*at).awaited_by).write(UnsafeCell::new(0));
             (&raw mut (*at).epoch).write(UnsafeCell::new(0));
             (&raw mut (*at).waker).write(UnsafeCell::new(MaybeUninit::uninit()));
         }
         Ptr(block)
     }
 
-    pub(super) fn from_raw(raw: *mut Block) -> Option<Ptr> {
-        NonNull::new(raw).map(Ptr)
+    /// # Safety
+    ///
+    /// `raw` came from `into_raw`.
+    #[inline]
+    pub(super) unsafe fn from_raw_unchecked(raw: *mut Block) -> Ptr {
+        // SAFETY: the caller says so.
+        Ptr(unsafe { NonNull::new_unchecked(raw) })
     }
 
     pub(super) fn into_raw(self) -> *mut Block {
@@ -148,6 +174,12 @@ impl Ptr {
             .fetch_and(!(LOCKED | flags), Ordering::Release);
     }
 
+    /// Clears a flag that nobody else clears.
+    pub(super) fn clear(self, flag: u64) {
+        // ORDERING: AcqRel: as in `change`.
+        self.block().state.fetch_and(!flag, Ordering::AcqRel);
+    }
+
     /// Adds a reference.
     pub(super) fn retain(self) -> Ptr {
         self.update(|s| Next::To(s.with_ref().0));
@@ -166,6 +198,19 @@ impl Ptr {
         if State(old).refs() == refs {
             // SAFETY: invariant 1: these were the last ones.
             unsafe { self.free() };
+        }
+    }
+
+    /// Ends a run that gives up `refs` references, most often the last ones.
+    #[inline]
+    pub(super) fn release_run(self, refs: u64) {
+        // Nobody else has one, or could get one: no read-modify-write is needed
+        // to be the last. `load` acquires what the others gave up before.
+        if self.load().refs() == refs {
+            // SAFETY: invariant 1: these are the last ones.
+            unsafe { self.free() };
+        } else {
+            self.release(refs, RUNNING);
         }
     }
 

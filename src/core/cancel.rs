@@ -1,6 +1,6 @@
 //! Cancelling: what a cancel finds, by state, and where it goes on.
 
-use super::block::{Next, Ptr};
+use super::block::{Bare, Next, Ptr, Put};
 use super::link::{Forward, Wait};
 use super::run::{is_inside, run};
 use super::shallow::shallow;
@@ -141,9 +141,9 @@ unsafe fn delegate_in(chain: Ptr) -> Option<Arc<dyn Delegate>> {
 }
 
 /// Puts what a canceller returned into the slot.
-pub(super) type Put = Box<dyn FnOnce(&mut Slot) + Send>;
+pub(super) type Answer = Box<dyn FnOnce(&mut Slot) + Send>;
 
-pub(super) type Canceller = Box<dyn FnOnce() -> Option<Put> + Send>;
+pub(super) type Canceller = Box<dyn FnOnce() -> Option<Answer> + Send>;
 
 /// What an unfired chain's slot holds for the case of a cancel.
 pub(super) enum CancelSide {
@@ -188,7 +188,7 @@ impl Drop for Calls {
 
 impl Calls {
     /// Tells the producer, then asks the canceller.
-    fn run(mut self) -> Result<Option<Put>, Box<dyn std::any::Any + Send>> {
+    fn run(mut self) -> Result<Option<Answer>, Box<dyn std::any::Any + Send>> {
         let mut result = Ok(None);
         let mut oldest = None;
         let mut hook = self.hooks.take();
@@ -319,7 +319,7 @@ fn try_cancel(start: Ptr, request: CancelRequest) -> Option<CancelRequest> {
             Found::Fired => {
                 let failure = request.into_failure();
                 // SAFETY: we fired it, and are its runner.
-                unsafe { finish(chain, |slot, put| put(slot, failure)) };
+                unsafe { finish(chain, |slot, put| put(slot, Bare::Failure(failure))) };
                 return None;
             }
             Found::Every(delegate) => {
@@ -343,9 +343,11 @@ fn try_cancel(start: Ptr, request: CancelRequest) -> Option<CancelRequest> {
                         finish(chain, |slot, put| match (result, failure) {
                             (Ok(Some(result)), _) => result(slot),
                             (Ok(None), failure) => {
-                                put(slot, failure.expect("made of the request"));
+                                put(slot, Bare::Failure(failure.expect("made of the request")));
                             }
-                            (Err(payload), _) => put(slot, Failure::panicked(payload, at)),
+                            (Err(payload), _) => {
+                                put(slot, Bare::Failure(Failure::panicked(payload, at)));
+                            }
                         });
                     }
                 } else {
@@ -368,12 +370,12 @@ fn try_cancel(start: Ptr, request: CancelRequest) -> Option<CancelRequest> {
 /// # Safety
 ///
 /// The caller fired the chain, and has a reference for the run.
-unsafe fn finish(chain: Ptr, put: impl FnOnce(&mut Slot, fn(&mut Slot, Failure))) {
+unsafe fn finish(chain: Ptr, put: impl FnOnce(&mut Slot, Put)) {
     let block = chain.block();
     // SAFETY: the caller is the runner (4).
     block
         .slot
-        .with_mut(|slot| unsafe { put(&mut *slot, block.put_failure) });
+        .with_mut(|slot| unsafe { put(&mut *slot, block.put) });
     if let Some(watch) = block.meta.watch() {
         watch.fired();
     }

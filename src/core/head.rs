@@ -1,7 +1,8 @@
 //! The producer's end of a chain.
 
-use super::block::{Next, Ptr};
+use super::block::{Bare, Next, Ptr};
 use super::cancel::{Calls, CancelSide, Hook};
+use super::early;
 use super::run::{hold, run};
 use super::shallow::shallow;
 use super::state::{
@@ -49,6 +50,13 @@ impl<T> Head<T> {
     ) -> Result<(), Result<T, Failure>> {
         let chain = self.into_ptr();
         let state = chain.load();
+        if early::is_for(&result, state) && chain.block().meta.watch().is_none() {
+            // SAFETY: just now; and the head is given up.
+            return match unsafe { early::fire(chain, state, result) } {
+                Ok(()) => Ok(()),
+                Err(result) => Self::fire_slowly(chain, result, only_seen),
+            };
+        }
         // The usual chain: unfired, with nothing in its slot and nobody to
         // tell; and the usual claim and fill.
         let unless = if only_seen { UNSEEN } else { 0 };
@@ -278,7 +286,7 @@ fn abandon_now(chain: Ptr) {
     block.slot.with_mut(|slot| {
         // SAFETY: we are the runner, and the slot is empty (4); the function
         // is the one for the head's type (7).
-        unsafe { (block.put_failure)(&mut *slot, failure) }
+        unsafe { (block.put)(&mut *slot, Bare::Failure(failure)) }
     });
     if let Some(watch) = block.meta.watch() {
         watch.fired();

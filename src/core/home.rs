@@ -31,7 +31,7 @@ impl<T: Send + 'static, H: TakesBack<T>> KindOf<T, H> {
     const KIND: &'static Kind = &Kind {
         size: HEADER,
         run: take_back::<T, H>,
-        sort: Sort::Stage,
+        sort: Sort::Other,
     };
 }
 

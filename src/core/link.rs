@@ -39,24 +39,43 @@ static LINK: Kind = Kind {
 ///
 /// The caller is the runner of `chain`, whose slot is empty, and gives up that
 /// role with its reference. It owns the tail of `inner`, which it gives up.
+#[inline]
 pub(super) unsafe fn wait(chain: Ptr, inner: Ptr) -> Option<Ptr> {
-    let watch = chain.block().meta.watch();
-    if let Some(watch) = watch {
+    // SAFETY: as the caller says.
+    unsafe {
+        // A link is a last record.
+        if chain.block().meta.watch().is_none() && !chain.load().has(CLOSED) {
+            begin(chain, inner)
+        } else {
+            wait_or_let_go(chain, inner)
+        }
+    }
+}
+
+/// As `wait`, whatever is left of the chain.
+///
+/// # Safety
+///
+/// As for `wait`.
+#[inline(never)]
+unsafe fn wait_or_let_go(chain: Ptr, inner: Ptr) -> Option<Ptr> {
+    if let Some(watch) = chain.block().meta.watch() {
         watch.waits(Some(inner.block().meta.watch_id()));
     }
     // SAFETY: we are the runner of `chain`.
     unsafe {
         while let Some(link) = next_link(chain) {
-            if !bypass(chain, link) {
-                break;
+            if bypass(chain, link) {
+                continue;
             }
-        }
-        match next_link(chain) {
             // No new pause can come: who could make one, the owner of the
             // tail, appended its last record.
-            Some(link) if !chain.load().is_paused() => let_go(chain, link, inner),
-            _ => begin(chain, inner),
+            if chain.load().is_paused() {
+                break;
+            }
+            return let_go(chain, link, inner);
         }
+        begin(chain, inner)
     }
 }
 
@@ -112,7 +131,7 @@ pub(super) unsafe fn deliver(chain: Ptr, link: Link) -> Ptr {
         watch.waits(None);
     }
     // Ours as runner, and the one of the Wait.
-    chain.release(2, RUNNING);
+    chain.release_run(2);
     outer
 }
 
@@ -134,7 +153,7 @@ unsafe fn next_link(chain: Ptr) -> Option<*mut Record> {
         return None;
     }
     // SAFETY: as above, and the record is complete (8).
-    unsafe { ((*read).kind.sort == Sort::Link).then_some(read) }
+    unsafe { matches!((*read).kind.sort, Sort::Link).then_some(read) }
 }
 
 /// Swaps the chain that `waiter` waits for, `old`, for `new`, whose reference

@@ -95,6 +95,11 @@ impl Meta {
         {
             return Meta(AtomicPtr::new(Ext::new(made, Some(watch)).into_word()));
         }
+        Meta::unwatched(made)
+    }
+
+    #[inline]
+    pub(super) fn unwatched(made: &'static Location<'static>) -> Self {
         Meta(AtomicPtr::new(std::ptr::from_ref(made).cast_mut().cast()))
     }
 
@@ -151,6 +156,7 @@ impl Meta {
         self.ext().expect("it was stored just now")
     }
 
+    #[inline]
     pub(super) fn made(&self) -> &'static Location<'static> {
         // Looked at once: the owner of the tail may store an Ext meanwhile.
         let word = self.word();

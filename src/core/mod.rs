@@ -13,8 +13,8 @@
 //!    one who holds, a counted reference. The count stands in the state word.
 //!    Whoever takes it to zero frees the block, and touches it no more.
 //! 2. *One firing.* `FIRED` is set once, by the compare-exchange that also sets
-//!    `RUNNING`, or from the start, in an anchor. Nobody fires a chain whose
-//!    `FIRED` is set.
+//!    `RUNNING`, or `EARLY`; or from the start, in an anchor. Nobody fires a
+//!    chain whose `FIRED` is set.
 //! 3. *One runner.* Whoever sets `RUNNING` is the runner until it clears it. It
 //!    alone reads records and moves `read`, and it holds a reference.
 //! 4. *The slot* belongs, by state: unfired, to whoever holds `LOCKED` (it may
@@ -23,7 +23,9 @@
 //!    whoever holds `LOCKED` (the [`Wait`](link::Wait)) and to the runner of
 //!    the awaited chain, which ends the wait; fired and none of these, to the
 //!    owner of the `Tail`. `FORWARD`: it holds a [`Forward`](link::Forward)
-//!    and changes no more. An anchor's slot is empty.
+//!    and changes no more. An anchor's slot is empty. The *early* place is the
+//!    head's; with `EARLY` it holds the value in place of the slot, and belongs
+//!    to whom the slot would: to the runner, or to the owner of the `Tail`.
 //! 5. *`LOCKED`* is held for a few instructions, over no allocation and no code
 //!    of the user's. Whoever would end a state in which it may be held (fires,
 //!    delivers) waits until it is clear.
@@ -62,7 +64,7 @@
 //!
 //! | state | next |
 //! |---|---|
-//! | unfired | the head or a cancel fires; the tail appends |
+//! | unfired | the head or a cancel fires, and so becomes the runner, or the head takes it straight to rest; the tail appends |
 //! | `RUNNING` | the runner runs stages, waits, or goes to rest; the tail appends |
 //! | `WAITING` | the deliverer makes it `RUNNING`; the tail appends |
 //! | held: fired, idle, paused | the last unpause makes it `RUNNING`; the tail appends |
@@ -73,6 +75,7 @@ mod anchor;
 mod arena;
 mod block;
 mod cancel;
+mod early;
 mod head;
 mod held;
 mod home;
@@ -98,11 +101,11 @@ mod waker;
 pub(crate) use anchor::Anchor;
 pub(crate) use cancel::{CancelRequest, Delegate, Handle};
 pub(crate) use head::Head;
-pub(crate) use held::{Chained, Held};
+pub(crate) use held::{Held, Origin, View};
 pub(crate) use home::TakesBack;
 pub(crate) use meta::{WATCH, Watch, WatchState};
 pub(crate) use pause::PauseGuard;
 pub(crate) use pinned::{Control, Driven, Kept, Look};
-pub(crate) use ready::{Ready, Taken};
+pub(crate) use ready::Taken;
 pub(crate) use stage::{Site, Stage, Step, call, noted};
 pub(crate) use tail::{OnCancel, Tail, pair, pair_with};

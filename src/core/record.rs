@@ -2,6 +2,7 @@
 
 use super::block::Ptr;
 use super::link::Link;
+use std::any::Any;
 use std::panic::Location;
 
 /// The header of a record. The closure follows it.
@@ -38,11 +39,20 @@ pub(super) struct Kind {
     pub(super) sort: Sort,
 }
 
-/// How the chain's own code treats a record without running it.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// What the chain's own code has to know of a record beside how to run it.
+#[derive(Clone, Copy)]
 pub(super) enum Sort {
-    Stage,
+    /// It runs code of the user's.
+    Stage {
+        /// Puts the panic of that code in as the result.
+        ///
+        /// # Safety
+        ///
+        /// As for [`Kind::run`], which panicked, so that the slot is empty.
+        panicked: unsafe fn(*mut Record, Ptr, Box<dyn Any + Send>),
+    },
     Link,
+    Other,
 }
 
 /// How a run goes on after a record.

@@ -2,13 +2,17 @@
 //! chains that wait for it, without recursion.
 
 use super::block::Ptr;
+use super::early;
 use super::link;
-use super::record::Flow;
+use super::record::{Flow, Record, Sort};
 use super::scope::Scope;
 use super::shim::Ordering;
-use super::state::{CLOSED, MORE, REF, RUNNING, State, WAKER, WAKING};
+use super::state::{CLOSED, EARLY, MORE, REF, RUNNING, State, WAKER, WAKING};
 use crate::failure::quietly;
+use std::any::Any;
 use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::ptr;
 
 thread_local! {
     /// How many runs are on this thread's stack.
@@ -41,84 +45,186 @@ impl Drop for Inside {
 /// # Safety
 ///
 /// The caller set `RUNNING` (invariant 3), gives up one reference, and the
-/// slot holds the input of the next record (7), or there is no record.
+/// value is the input of the next record (4, 7), or there is no record.
 pub(super) unsafe fn run(start: Ptr) {
-    let mut chain = start;
-    let mut scope = Scope::new();
     let _inside = Inside::enter();
-    loop {
-        let block = chain.block();
-        let state = chain.load();
-        if state.is_paused() {
-            scope.leave();
-            if hold(chain, state) {
-                return;
-            }
-            continue;
-        }
-        let record = block.reader.with(|reader| {
-            // SAFETY: we are the runner (3).
-            unsafe { (*reader).read }
-        });
-        // ORDERING: Acquire: what was appended up to here is complete (6). It
-        // comes after the load of `state`, so that a state without MORE, if it
-        // has not changed when we go to rest, means that nothing was appended.
-        if record == block.write.load(Ordering::Acquire) {
-            if state.has(MORE) {
-                // If it fails, the loop looks again.
-                let _ = chain.change(state, state.0 & !MORE);
-                continue;
-            }
-            if !state.has(CLOSED) {
-                scope.leave();
-                if rest(chain, state) {
+    let mut run = Run {
+        chain: start,
+        record: ptr::null_mut(),
+        scope: Scope::new(),
+    };
+    // The panics of stages are caught here, once for a whole run. Unwind
+    // safety: what the stage owned is gone, and the slot gets a failure.
+    // SAFETY: as the caller says; `caught` brings the chain to where a stage
+    // that returned would have left it.
+    while let Err(payload) = catch_unwind(AssertUnwindSafe(|| unsafe { run.go_on() })) {
+        run.caught(payload);
+    }
+    // A run that is over has left its scope, and owns nothing else.
+    std::mem::forget(run);
+}
+
+/// A run of chains.
+struct Run {
+    /// The one whose runner we are (invariant 3).
+    chain: Ptr,
+    /// The record that is being run, if one is.
+    record: *mut Record,
+    scope: Scope,
+}
+
+/// What is to be done at the end of the records.
+enum End {
+    /// There is more, or was no end.
+    Again,
+    /// To run the last record.
+    Last,
+    /// Nothing: the chain is at rest, and the run over.
+    Rest,
+}
+
+impl Run {
+    /// Runs records until the run is over.
+    ///
+    /// # Safety
+    ///
+    /// As for [`run`].
+    #[inline]
+    unsafe fn go_on(&mut self) {
+        loop {
+            let chain = self.chain;
+            let block = chain.block();
+            let state = chain.load();
+            if state.is_held_up() {
+                if self.hold_up(state) {
                     return;
                 }
                 continue;
             }
-            // What stands here is the last record (8).
+            let record = block.reader.with(|reader| {
+                // SAFETY: we are the runner (3).
+                unsafe { (*reader).read }
+            });
+            // ORDERING: Acquire: what was appended up to here is complete (6).
+            // It comes after the load of `state`, so that a state without MORE,
+            // if it has not changed when we go to rest, means that nothing was
+            // appended.
+            if record == block.write.load(Ordering::Acquire) {
+                match self.end(state) {
+                    End::Again => continue,
+                    End::Rest => return,
+                    End::Last => {}
+                }
+            }
+            // SAFETY: the record is complete (6, 8), and we are the runner (3):
+            // we move past it and run it, once.
+            let flow = unsafe {
+                let kind = (*record).kind;
+                block
+                    .reader
+                    .with_mut(|reader| (*reader).read = record.byte_add(kind.size));
+                self.scope.enter(&block.meta);
+                self.record = record;
+                (kind.run)(record, chain)
+            };
+            self.record = ptr::null_mut();
+            if matches!(flow, Flow::Next) {
+                continue;
+            }
+            // SAFETY: it is what the record said.
+            if unsafe { self.turn(flow) } {
+                return;
+            }
         }
-        // SAFETY: the record is complete (6, 8), and we are the runner (3): we
-        // move past it and run it, once.
-        let flow = unsafe {
-            let kind = (*record).kind;
-            block
-                .reader
-                .with_mut(|reader| (*reader).read = record.byte_add(kind.size));
-            scope.enter(&block.meta);
-            (kind.run)(record, chain)
-        };
-        match flow {
-            Flow::Next => {}
-            Flow::Span => scope.leave(),
-            Flow::Jump(chunk) => block.reader.with_mut(|reader| {
+    }
+
+    /// Deals with what is unusual about a chain that is to run, and says
+    /// whether the run is over.
+    #[cold]
+    fn hold_up(&mut self, state: State) -> bool {
+        if state.has(EARLY) {
+            early::move_to_slot(self.chain);
+            return false;
+        }
+        self.scope.leave();
+        hold(self.chain, state)
+    }
+
+    /// Comes to the end of the records that were there at `state`.
+    #[inline(never)]
+    fn end(&mut self, state: State) -> End {
+        if state.has(MORE) {
+            // If it fails, the loop looks again.
+            let _ = self.chain.change(state, state.0 & !MORE);
+            return End::Again;
+        }
+        if state.has(CLOSED) {
+            // What stands here is the last record (8).
+            return End::Last;
+        }
+        self.scope.leave();
+        if rest(self.chain, state) {
+            End::Rest
+        } else {
+            End::Again
+        }
+    }
+
+    /// Goes on as a record said, and says whether the run is over.
+    ///
+    /// # Safety
+    ///
+    /// We ran that record.
+    #[inline(never)]
+    unsafe fn turn(&mut self, flow: Flow) -> bool {
+        let chain = self.chain;
+        if let Flow::Jump(chunk) = flow {
+            chain.block().reader.with_mut(|reader| {
                 // SAFETY: we are the runner, and this was the jump.
                 unsafe { (*reader).jump(chunk) }
-            }),
+            });
+            return false;
+        }
+        self.scope.leave();
+        match flow {
+            Flow::Next | Flow::Jump(_) | Flow::Span => {}
             Flow::Wait(inner) => {
-                scope.leave();
                 // SAFETY: we are the runner, the slot is empty, and the tail
                 // of `inner` was handed over.
                 match unsafe { link::wait(chain, inner) } {
-                    Some(next) => chain = next,
-                    None => return,
+                    Some(next) => self.chain = next,
+                    None => return true,
                 }
             }
             Flow::Finished => {
-                scope.leave();
-                chain.release(1, RUNNING);
-                return;
+                chain.release_run(1);
+                return true;
             }
             Flow::Deliver(link) => {
-                scope.leave();
                 // SAFETY: we ran the link, so the slot holds its value.
-                chain = unsafe { link::deliver(chain, link) };
+                self.chain = unsafe { link::deliver(chain, link) };
             }
             Flow::Fired(next) => {
-                scope.leave();
-                chain.release(1, RUNNING);
-                chain = next;
+                chain.release_run(1);
+                self.chain = next;
             }
+        }
+        false
+    }
+
+    /// Makes the panic of a stage its result. Anybody else's goes on.
+    #[cold]
+    fn caught(&mut self, payload: Box<dyn Any + Send>) {
+        let record = std::mem::replace(&mut self.record, ptr::null_mut());
+        if record.is_null() {
+            resume_unwind(payload);
+        }
+        // SAFETY: it is being run, so its header is still there.
+        match unsafe { (*record).kind.sort } {
+            // SAFETY: it is a stage of this kind, whose input was moved out,
+            // and we are its chain's runner.
+            Sort::Stage { panicked } => unsafe { panicked(record, self.chain, payload) },
+            Sort::Link | Sort::Other => resume_unwind(payload),
         }
     }
 }
@@ -145,12 +251,20 @@ fn rest(chain: Ptr, state: State) -> bool {
     if chain.change(state, to).is_err() {
         return false;
     }
+    wake(chain);
+    true
+}
+
+/// Wakes who awaits a chain that has just come to rest, and gives up one
+/// reference.
+///
+/// The caller cleared `WAKER`, and set `WAKING`.
+pub(super) fn wake(chain: Ptr) {
     let waker = chain.block().waker.with(|waker| {
-        // SAFETY: invariant 10: we cleared WAKER and set WAKING. The owner of
+        // SAFETY: invariant 10: WAKER was cleared and WAKING set. The owner of
         // the tail may compare what is there, but not change it.
         unsafe { (*waker).assume_init_read() }
     });
     chain.release(1, WAKING);
     quietly("a waker", || waker.wake());
-    true
 }

@@ -32,7 +32,7 @@ impl Current {
 static CHANGE: Kind = Kind {
     size: HEADER + size_of::<Span>().next_multiple_of(8),
     run: change,
-    sort: Sort::Stage,
+    sort: Sort::Other,
 };
 
 /// # Safety

@@ -1,27 +1,27 @@
-//! Room for one value of any type: in place up to three words, else boxed.
+//! Room for one value of any type: in place if it has no more words than the
+//! slot, else boxed.
 
 use std::mem::{self, MaybeUninit};
-
-const WORDS: usize = 3;
 
 /// Untyped storage. Whether it holds something, and of which type, is known
 /// from the chain's state alone (invariants 4 and 7).
 #[repr(C)]
-pub(super) struct Slot([MaybeUninit<u64>; WORDS]);
+pub(super) struct Slot<const WORDS: usize = 3>([MaybeUninit<u64>; WORDS]);
 
-impl Slot {
+impl<const WORDS: usize> Slot<WORDS> {
     pub(super) const fn empty() -> Self {
         Slot([MaybeUninit::uninit(); WORDS])
     }
 
-    const fn fits<V>() -> bool {
-        size_of::<V>() <= size_of::<Slot>() && align_of::<V>() <= align_of::<Slot>()
+    /// Whether a `V` is stored in place.
+    pub(super) const fn fits<V>() -> bool {
+        size_of::<V>() <= size_of::<Self>() && align_of::<V>() <= align_of::<Self>()
     }
 
     /// Stores `value`. What was there is forgotten, not dropped.
     #[inline]
     pub(super) fn put<V>(&mut self, value: V) {
-        let place: *mut Slot = self;
+        let place: *mut Self = self;
         if Self::fits::<V>() {
             // SAFETY: the value fits, and nothing that must be dropped is
             // overwritten unless the caller moved it out before.
@@ -39,7 +39,7 @@ impl Slot {
     /// The slot holds a `V`, which counts as moved out afterwards.
     #[inline]
     pub(super) unsafe fn take<V>(&mut self) -> V {
-        let place: *mut Slot = self;
+        let place: *mut Self = self;
         if Self::fits::<V>() {
             // SAFETY: the caller says so.
             unsafe { place.cast::<V>().read() }
@@ -56,7 +56,7 @@ impl Slot {
     /// The slot holds a `V`.
     #[inline]
     pub(super) unsafe fn peek<V>(&mut self) -> &mut V {
-        let place: *mut Slot = self;
+        let place: *mut Self = self;
         if Self::fits::<V>() {
             // SAFETY: the caller says so.
             unsafe { &mut *place.cast::<V>() }
@@ -68,8 +68,8 @@ impl Slot {
 
     /// Moves whatever is in here to `other`, of whatever type it is.
     #[inline]
-    pub(super) fn move_to(&mut self, other: &mut Slot) {
-        other.0 = mem::replace(&mut self.0, Slot::empty().0);
+    pub(super) fn move_to(&mut self, other: &mut Self) {
+        other.0 = mem::replace(&mut self.0, Self::empty().0);
     }
 }
 
@@ -83,9 +83,9 @@ mod tests {
         #[derive(Debug, PartialEq)]
         struct Wide([u8; 64]);
 
-        let mut slot = Slot::empty();
+        let mut slot = <Slot>::empty();
         slot.put(String::from("three words"));
-        let mut other = Slot::empty();
+        let mut other = <Slot>::empty();
         slot.move_to(&mut other);
         // SAFETY: put and moved just before.
         assert_eq!(unsafe { other.take::<String>() }, "three words");

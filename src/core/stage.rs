@@ -69,8 +69,17 @@ impl<'a> Site<'a> {
         Site { at, owner }
     }
 
-    fn chain(at: &'static Location<'static>, meta: &'a Meta) -> Self {
-        let owner = Owner::Chain(meta);
+    /// In the record of a chain.
+    ///
+    /// # Safety
+    ///
+    /// The record is that of a stage, and being run; `'a` ends before the
+    /// chain's runner is through with it.
+    #[inline]
+    unsafe fn of(record: *mut Record, chain: Ptr) -> Site<'a> {
+        // SAFETY: the caller says so.
+        let at = unsafe { (*record).payload.place };
+        let owner = Owner::Chain(&chain.block().meta);
         Site { at, owner }
     }
 }
@@ -117,7 +126,9 @@ impl<S: Stage> KindOf<S> {
     pub(super) const KIND: &'static Kind = &Kind {
         size: size_with::<S>(),
         run: run_stage::<S>,
-        sort: Sort::Stage,
+        sort: Sort::Stage {
+            panicked: stage_panicked::<S>,
+        },
     };
 }
 
@@ -126,47 +137,76 @@ impl<S: Stage> KindOf<S> {
 /// As for [`Kind::run`]; the record holds an `S`.
 unsafe fn run_stage<S: Stage>(record: *mut Record, chain: Ptr) -> Flow {
     let block = chain.block();
-    // SAFETY: the caller says what the record holds, and that we are the
-    // runner: the slot holds this stage's input (3, 4, 7).
-    let (stage, at, input) = unsafe {
-        let stage = read_closure::<S>(record);
-        let at = (*record).payload.place;
-        let input: Result<S::In, Failure> = block.slot.with_mut(|slot| (*slot).take());
-        (stage, at, input)
-    };
-    let site = Site::chain(at, &block.meta);
-    if let Some(watch) = block.meta.watch() {
-        let value_in = input.is_ok();
-        let step = call(stage, input, site).settled::<S>(site);
-        tell::<S>(&**watch, value_in, &step);
-        // SAFETY: as above; the input was moved out.
-        return unsafe { came_to::<S>(step, chain, site) };
+    if block.meta.watch().is_some() || cfg!(tokio_deferred_break) {
+        // SAFETY: as the caller says.
+        return unsafe { run_watched::<S>(record, chain) };
     }
-    #[cfg(tokio_deferred_break)]
-    if let Some(lost) = crate::sabotage::lose_callback(site.at) {
-        drop((stage, input));
-        // SAFETY: as above.
-        return unsafe { came_to::<S>(Step::Done(Err(lost)), chain, site) };
-    }
-    // As `call`, but the usual result goes straight from the registers into the
-    // slot: written as a whole and read in parts, or the other way round, it
-    // would make the processor wait.
-    let ran = catch_unwind(AssertUnwindSafe(|| match stage.run(input, site) {
+    // SAFETY: as the caller says.
+    let (stage, input, site) = unsafe { taken::<S>(record, chain) };
+    // A panic is caught by the run. The usual result goes straight from the
+    // registers into the slot: written as a whole and read in parts, or the
+    // other way round, it would make the processor wait.
+    match stage.run(input, site) {
         Step::Done(output) => {
-            // SAFETY: as above; the input was moved out.
+            // SAFETY: the caller is the runner, and the input was moved out.
             block.slot.with_mut(|slot| unsafe { (*slot).put(output) });
             Flow::Next
         }
-        // SAFETY: as above.
-        step => unsafe { came_to::<S>(step, chain, site) },
-    }));
-    match ran {
-        Ok(flow) => flow,
-        Err(payload) => {
-            let step = Step::Done(Err(panicked::<S>(payload, site)));
-            // SAFETY: as above.
-            unsafe { came_to::<S>(step, chain, site) }
+        // The usual chain that a stage returns.
+        Step::Wait(tail) if !tail.is_at_rest() && !tail.is_tail_of(chain) => {
+            Flow::Wait(tail.into_ptr())
         }
+        // SAFETY: as above.
+        step => unsafe { came_to::<S>(step, record, chain) },
+    }
+}
+
+/// Takes a stage out of its record, and its input out of the slot.
+///
+/// # Safety
+///
+/// As for [`Kind::run`]; the record holds an `S`.
+#[inline(always)]
+unsafe fn taken<'a, S: Stage>(
+    record: *mut Record,
+    chain: Ptr,
+) -> (S, Result<S::In, Failure>, Site<'a>) {
+    // SAFETY: the caller says what the record holds, and that it is the
+    // runner: the slot holds this stage's input (3, 4, 7).
+    unsafe {
+        let stage = read_closure::<S>(record);
+        let input = chain.block().slot.with_mut(|slot| (*slot).take());
+        (stage, input, Site::of(record, chain))
+    }
+}
+
+/// The same, with somebody who wants to know.
+///
+/// # Safety
+///
+/// As for [`Kind::run`]; the record holds an `S`.
+#[cold]
+#[inline(never)]
+unsafe fn run_watched<S: Stage>(record: *mut Record, chain: Ptr) -> Flow {
+    // SAFETY: as the caller says.
+    let (stage, input, site) = unsafe { taken::<S>(record, chain) };
+    let value_in = input.is_ok();
+    let step = call(stage, input, site).settled::<S>(site);
+    if let Some(watch) = chain.block().meta.watch() {
+        tell::<S>(&**watch, value_in, &step);
+    }
+    // SAFETY: the input was moved out.
+    unsafe { came_to::<S>(step, record, chain) }
+}
+
+/// # Safety
+///
+/// As for [`Sort::Stage`]; the record held an `S`.
+unsafe fn stage_panicked<S: Stage>(record: *mut Record, chain: Ptr, payload: Box<dyn Any + Send>) {
+    // SAFETY: the caller says so.
+    unsafe {
+        let step = Step::Done(Err(panicked::<S>(payload, Site::of(record, chain))));
+        came_to::<S>(step, record, chain);
     }
 }
 
@@ -177,7 +217,9 @@ unsafe fn run_stage<S: Stage>(record: *mut Record, chain: Ptr) -> Flow {
 /// As for [`Kind::run`], of a record that held an `S`; the slot is empty.
 #[cold]
 #[inline(never)]
-unsafe fn came_to<S: Stage>(step: Step<S::Out>, chain: Ptr, site: Site<'_>) -> Flow {
+unsafe fn came_to<S: Stage>(step: Step<S::Out>, record: *mut Record, chain: Ptr) -> Flow {
+    // SAFETY: the caller says so.
+    let site = unsafe { Site::of(record, chain) };
     let output = match step.settled::<S>(site) {
         Step::Done(output) => output,
         Step::Wait(tail) if tail.is_tail_of(chain) => {

@@ -28,6 +28,12 @@ pub(super) const CLOSED: u64 = 1 << 11;
 /// result.
 pub(super) const UNSEEN: u64 = 1 << 12;
 
+/// The value lies where the head put it, beside the slot.
+pub(super) const EARLY: u64 = 1 << 13;
+
+/// Of an anchor: the result that it stands for was taken.
+pub(super) const GONE: u64 = 1 << 14;
+
 /// One pause.
 pub(super) const PAUSE: u64 = 1 << 16;
 const PAUSE_BITS: u64 = ((1 << 20) - 1) << 16;
@@ -48,6 +54,20 @@ impl State {
     #[inline]
     pub(super) fn is_paused(self) -> bool {
         self.0 & PAUSE_BITS != 0
+    }
+
+    /// Unfired, with nothing to run, nobody to ask and nothing in the slot.
+    #[inline]
+    pub(super) fn is_quiet(self) -> bool {
+        const BUSY: u64 =
+            FIRED | LOCKED | MORE | CANCELLED | CANCEL_SIDE | CANCELLING | CLOSED | PAUSE_BITS;
+        self.0 & BUSY == 0
+    }
+
+    /// Whether a runner has something else to do than to run the next record.
+    #[inline]
+    pub(super) fn is_held_up(self) -> bool {
+        self.0 & (PAUSE_BITS | EARLY) != 0
     }
 
     #[inline]
@@ -134,6 +154,8 @@ mod tests {
             FORWARD,
             CLOSED,
             UNSEEN,
+            EARLY,
+            GONE,
         ] {
             assert_eq!(flag.count_ones(), 1);
             assert_eq!(flag & taken, 0);

@@ -3,10 +3,12 @@
 use super::anchor::Anchor;
 use super::block::{Next, Ptr};
 use super::cancel::{
-    Calls, CancelRequest, CancelSide, Canceller, Delegate, Handle, Put, cancel, delegate_of,
+    Answer, Calls, CancelRequest, CancelSide, Canceller, Delegate, Handle, cancel, delegate_of,
 };
+use super::early;
 use super::head::{Head, fire_chained};
 use super::home::{self, TakesBack};
+use super::meta::Meta;
 use super::pause::PauseGuard;
 use super::ready::{Plain, Taken, give_up};
 use super::record::{
@@ -27,7 +29,7 @@ use std::task::{Context, Poll};
 /// Makes a chain: who fires it, and who adds to it.
 #[inline]
 pub(crate) fn pair<T>(made: &'static Location<'static>) -> (Head<T>, Tail<T>) {
-    let chain = Ptr::new::<T>(2 * REF, made);
+    let chain = Ptr::new::<T>(2 * REF, Meta::new(made));
     (Head::new(chain), Tail::new(chain))
 }
 
@@ -44,13 +46,13 @@ pub(crate) fn pair_with<T: Send + 'static>(
     made: &'static Location<'static>,
     canceller: OnCancel<T>,
 ) -> (Head<T>, Tail<T>) {
-    let chain = Ptr::new::<T>((2 * REF) | CANCEL_SIDE, made);
+    let chain = Ptr::new::<T>((2 * REF) | CANCEL_SIDE, Meta::new(made));
     let side = match canceller {
         OnCancel::Every(delegate) => CancelSide::Delegate(delegate),
         OnCancel::Once(f) => {
             let canceller: Canceller = Box::new(move || {
                 let result = f()?;
-                let put: Put = Box::new(move |slot| slot.put(result));
+                let put: Answer = Box::new(move |slot| slot.put(result));
                 Some(put)
             });
             let mut calls = Box::<Calls>::default();
@@ -108,7 +110,7 @@ impl<T> Tail<T> {
         }
         let chain = self.into_ptr();
         // SAFETY: at rest, and the tail is ours (4, 7, 9).
-        let value = unsafe { take_value::<T>(chain) };
+        let value = unsafe { early::take_at_rest::<T>(chain, state) };
         // A chain with a label or a watcher keeps them.
         if state.is_sole() && chain.block().meta.is_plain() {
             // SAFETY: the only reference is ours.
@@ -117,6 +119,7 @@ impl<T> Tail<T> {
         } else {
             // SAFETY: the tail is ours (13).
             unsafe { home::forget(chain) };
+            early::forget(chain, state);
             Ok((value, Some(Anchor::new(chain))))
         }
     }
@@ -139,24 +142,9 @@ impl<T> Tail<T> {
         // SAFETY: at rest, and the tail is ours (4, 7, 9); so is the only
         // reference, which the caller forgets.
         unsafe {
-            let value = take_value::<T>(chain);
+            let value = early::take_at_rest::<T>(chain, state);
             chain.free();
             Some((value, made))
-        }
-    }
-
-    /// As `take_plain`, by value.
-    ///
-    /// # Errors
-    ///
-    /// The chain, if it is not such a one.
-    #[inline(always)]
-    pub(crate) fn into_plain(self) -> Result<Plain<T>, Self> {
-        let mut this = ManuallyDrop::new(self);
-        // SAFETY: it is dropped and used again only if there is none.
-        match unsafe { this.take_plain() } {
-            Some(plain) => Ok(plain),
-            None => Err(ManuallyDrop::into_inner(this)),
         }
     }
 
@@ -213,7 +201,7 @@ impl<T> Tail<T> {
         let kind: &'static Kind = &Kind {
             size: HEADER,
             run: fire_target::<T>,
-            sort: Sort::Stage,
+            sort: Sort::Other,
         };
         // SAFETY: the tail is ours.
         unsafe {
@@ -227,6 +215,19 @@ impl<T> Tail<T> {
     #[inline]
     pub(crate) fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         waker::poll_rest(self.chain, cx)
+    }
+
+    /// The coroutine that awaits the chain, by number; 0 is none.
+    pub(crate) fn awaited_by(&mut self) -> u64 {
+        // SAFETY: the tail is ours.
+        self.chain.block().awaited_by.with(|by| unsafe { *by })
+    }
+
+    pub(crate) fn set_awaited_by(&mut self, number: u64) {
+        self.chain.block().awaited_by.with_mut(|by| {
+            // SAFETY: the tail is ours.
+            unsafe { *by = number }
+        });
     }
 
     pub(crate) fn pause(&self) -> PauseGuard {
@@ -300,9 +301,11 @@ impl<T> Drop for Tail<T> {
         let untouched = chain.is_untouched();
         // SAFETY: the tail is ours.
         let home = unsafe { home::kind(chain) }.filter(|_| untouched);
-        if home.is_none() && chain.load().is_at_rest() {
-            // SAFETY: at rest, and the tail is ours (4, 7, 9).
-            let value = unsafe { take_value::<T>(chain) };
+        let state = chain.load();
+        if home.is_none() && state.is_at_rest() {
+            // SAFETY: at rest, and the tail is ours (4, 7, 9). Nobody will run
+            // the chain or take from it any more.
+            let value = unsafe { early::take_at_rest::<T>(chain, state) };
             give_up(value, || (meta.made(), meta.label()));
             chain.release(1, 0);
             return;
@@ -310,7 +313,7 @@ impl<T> Drop for Tail<T> {
         let kind: &'static Kind = &Kind {
             size: HEADER,
             run: drop_value::<T>,
-            sort: Sort::Stage,
+            sort: Sort::Other,
         };
         // It only matters while the chain is unfired, and then it is exact.
         let flags = if untouched { UNSEEN } else { 0 };
@@ -438,7 +441,7 @@ impl<T: Send + 'static, F: FnOnce(Result<T, Failure>) + Send + 'static> Last<T, 
     const KIND: &'static Kind = &Kind {
         size: size_with::<F>(),
         run: run_last::<T, F>,
-        sort: Sort::Stage,
+        sort: Sort::Other,
     };
 }
 
