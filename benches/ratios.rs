@@ -82,7 +82,14 @@ fn main() {
 }
 
 fn print_times(all: &[Measured]) {
-    const COLUMNS: [&str; 5] = ["deferred", "safe", "oneshot", "tokio_oneshot", "tokio_task"];
+    const COLUMNS: [&str; 6] = [
+        "deferred",
+        "bare",
+        "safe",
+        "oneshot",
+        "tokio_oneshot",
+        "tokio_task",
+    ];
     println!("| ns | {} |", COLUMNS.join(" | "));
     println!("|---|{}", "--:|".repeat(COLUMNS.len()));
     let mut works: Vec<_> = all.iter().map(|measured| measured.side.0).collect();

@@ -2,11 +2,8 @@
 
 use super::lazy::{plus, ten};
 use super::safe::Safe;
-use super::{Contestant, Group, repeat, runtime};
+use super::{Contestant, Group, in_span};
 use tokio_deferred::Deferred;
-use tracing::Dispatch;
-use tracing::level_filters::LevelFilter;
-use tracing::subscriber::NoSubscriber;
 
 pub(super) fn group() -> Group {
     Group {
@@ -44,25 +41,6 @@ pub(super) fn group_in_span() -> Group {
         units: 1,
         contestants: vec![in_span("deferred", deferred), in_span("safe", safe)],
     }
-}
-
-fn in_span(name: &'static str, mut work: impl AsyncFnMut(u64) -> u64 + 'static) -> Contestant {
-    let runtime = runtime();
-    Contestant::measured(name, move |rounds| {
-        let registry = Dispatch::new(tracing_subscriber::registry());
-        // A process that has but one subscriber at a time does not notice when
-        // it is gone, and stays at the level which that one asked for.
-        let second = Dispatch::new(NoSubscriber::default());
-        let took = tracing::dispatcher::with_default(&registry, || {
-            let span = tracing::info_span!("request");
-            assert!(!span.is_disabled());
-            span.in_scope(|| runtime.block_on(repeat(rounds, 11, &mut work)))
-        });
-        drop((registry, second));
-        tracing::callsite::rebuild_interest_cache();
-        assert_eq!(LevelFilter::current(), LevelFilter::OFF);
-        took
-    })
 }
 
 async fn deferred(n: u64) -> u64 {

@@ -6,6 +6,7 @@
 //! on a current-thread runtime without an I/O driver, their chains lazy and
 //! unboxed.
 
+mod bare;
 mod chain10;
 mod contended;
 mod coroutine;
@@ -21,10 +22,14 @@ mod semaphore;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Runtime};
+use tracing::Dispatch;
+use tracing::level_filters::LevelFilter;
+use tracing::subscriber::NoSubscriber;
 
 /// One way to do the work of a group.
 pub(crate) struct Contestant {
-    /// Who does it: `deferred`, `safe`, `oneshot`, `tokio_oneshot`, `tokio_task`.
+    /// Who does it: `deferred`, `safe`, `oneshot`, `tokio_oneshot`,
+    /// `tokio_task`; or `bare`, what nobody could leave out of it.
     pub(crate) name: &'static str,
     /// Whether once takes longer than a second.
     pub(crate) slow: bool,
@@ -79,16 +84,19 @@ pub(crate) struct Group {
 pub(crate) fn groups() -> Vec<Group> {
     vec![
         fire::group(),
-        chain10::group(),
-        chain10::group_in_span(),
+        bare::and(chain10::group(), bare::chain10()),
+        bare::and(chain10::group_in_span(), bare::chain10_span()),
         ready10::group(),
         flatten10::fired(),
         flatten10::pending(),
-        error10::group(),
-        gather::group("gather_1000", 1_000),
-        gather::group("gather_100000", 100_000),
+        bare::and(error10::group(), bare::error10()),
+        bare::and(gather::group("gather_1000", 1_000), bare::gather(1_000)),
+        bare::and(
+            gather::group("gather_100000", 100_000),
+            bare::gather(100_000),
+        ),
         coroutine::fired(),
-        coroutine::pending(),
+        bare::and(coroutine::pending(), bare::coroutine_pending()),
         semaphore::group(),
         contended::adding(),
         contended::polling(),
@@ -108,4 +116,24 @@ async fn repeat(rounds: u64, expected: u64, work: &mut impl AsyncFnMut(u64) -> u
         assert_eq!(work(black_box(1)).await, expected);
     }
     start.elapsed()
+}
+
+/// A contestant inside an entered span of a registry; it gives 11.
+fn in_span(name: &'static str, mut work: impl AsyncFnMut(u64) -> u64 + 'static) -> Contestant {
+    let runtime = runtime();
+    Contestant::measured(name, move |rounds| {
+        let registry = Dispatch::new(tracing_subscriber::registry());
+        // A process that has but one subscriber at a time does not notice when
+        // it is gone, and stays at the level which that one asked for.
+        let second = Dispatch::new(NoSubscriber::default());
+        let took = tracing::dispatcher::with_default(&registry, || {
+            let span = tracing::info_span!("request");
+            assert!(!span.is_disabled());
+            span.in_scope(|| runtime.block_on(repeat(rounds, 11, &mut work)))
+        });
+        drop((registry, second));
+        tracing::callsite::rebuild_interest_cache();
+        assert_eq!(LevelFilter::current(), LevelFilter::OFF);
+        took
+    })
 }

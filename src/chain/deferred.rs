@@ -114,7 +114,11 @@ impl<T> Deferred<T> {
         stage: S,
         place: &'static Location<'static>,
     ) -> Deferred<S::Out> {
-        let (input, made) = match self.held.into_plain() {
+        let held = match self.held.into_pending() {
+            Ok(chain) => return Deferred::in_chain(chain.add(stage, place)),
+            Err(held) => held,
+        };
+        let (input, made) = match held.into_plain() {
             Ok(plain) => plain,
             Err(held) => return Deferred::in_chain(held.into_tail().add(stage, place)),
         };

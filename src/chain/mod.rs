@@ -3,11 +3,11 @@
 //!
 //! Invariants:
 //!
-//! 1. A `Deferred` has its result in itself (`Ready`) or in a chain, or an
-//!    await took it (`Taken`). But for the second case, the chain, if there is
-//!    one at all, is an anchor for handles and pauses.
+//! 1. A `Deferred` has its value in itself, or it has a chain, or an await took
+//!    its result. But for the second case, the chain, if there is one at all,
+//!    is an anchor for handles and pauses. A failure is always in a chain.
 //! 2. A stage added to a result that nobody else refers to runs at once, on
-//!    this thread, outside of any chain. If there is an anchor, the result goes
+//!    this thread, outside of any chain. If there is an anchor, the value goes
 //!    back into that chain, and the stage behind it: where it runs at once as
 //!    well, unless a pause holds it up.
 //! 3. Each public method that user code is given to catches its panics.

@@ -20,6 +20,8 @@ use super::anchor::Anchor;
 use super::block::{Block, Ptr};
 use super::ready::{Plain, Taken, give_up};
 use super::shim::{Ordering, Word};
+use super::stage::Stage;
+use super::state::State;
 use super::tail::Tail;
 use crate::failure::{AlreadyTaken, Failure};
 use std::marker::PhantomData;
@@ -69,6 +71,24 @@ pub(crate) enum View<'a, T> {
     Ready(Whence<'a>),
     Chain(Lent<'a, T>),
     Taken(Whence<'a>),
+}
+
+/// A chain that had no result when it was looked at.
+pub(crate) struct Pending<T> {
+    tail: Tail<T>,
+    seen: State,
+}
+
+impl<T> Pending<T> {
+    /// Appends a stage, as [`Tail::add`] does.
+    #[inline]
+    pub(crate) fn add<S: Stage<In = T>>(
+        self,
+        stage: S,
+        place: &'static Location<'static>,
+    ) -> Tail<S::Out> {
+        self.tail.add_to(self.seen, stage, place)
+    }
 }
 
 /// A tail that is borrowed.
@@ -190,6 +210,27 @@ impl<T> Held<T> {
         // SAFETY: invariant 1.
         (word.addr() & TAG == CHAIN)
             .then(|| f(&mut ManuallyDrop::new(Tail::new(unsafe { ptr_in(word) }))))
+    }
+
+    /// Returns the chain, if it has no result yet.
+    ///
+    /// # Errors
+    ///
+    /// This, if it may have one.
+    #[inline(always)]
+    pub(crate) fn into_pending(self) -> Result<Pending<T>, Self> {
+        let mut this = ManuallyDrop::new(self);
+        let word = this.word.sole();
+        if word.addr() & TAG == CHAIN {
+            // SAFETY: invariant 1; one of the two is forgotten.
+            let tail = ManuallyDrop::new(Tail::new(unsafe { ptr_in(word) }));
+            let seen = tail.seen();
+            if !seen.is_at_rest() {
+                let tail = ManuallyDrop::into_inner(tail);
+                return Ok(Pending { tail, seen });
+            }
+        }
+        Err(ManuallyDrop::into_inner(this))
     }
 
     /// Returns the chain, put into one if it is in none.

@@ -115,6 +115,11 @@ impl Meta {
     }
 
     #[inline]
+    pub(super) fn has_ext(&self) -> bool {
+        self.word().addr() & MORE != 0
+    }
+
+    #[inline]
     fn ext_in(&self, word: *mut ()) -> Option<&Ext> {
         if word.addr() & MORE == 0 {
             None

@@ -128,12 +128,18 @@ impl Run {
                 (kind.run)(record, chain)
             };
             self.record = ptr::null_mut();
-            if matches!(flow, Flow::Next) {
-                continue;
-            }
-            // SAFETY: it is what the record said.
-            if unsafe { self.turn(flow) } {
-                return;
+            match flow {
+                Flow::Next => {}
+                Flow::Jump(chunk) => block.reader.with_mut(|reader| {
+                    // SAFETY: we are the runner, and this was the jump.
+                    unsafe { (*reader).jump(chunk) }
+                }),
+                // SAFETY: it is what the record said.
+                flow => {
+                    if unsafe { self.turn(flow) } {
+                        return;
+                    }
+                }
             }
         }
     }
@@ -178,13 +184,6 @@ impl Run {
     #[inline(never)]
     unsafe fn turn(&mut self, flow: Flow) -> bool {
         let chain = self.chain;
-        if let Flow::Jump(chunk) = flow {
-            chain.block().reader.with_mut(|reader| {
-                // SAFETY: we are the runner, and this was the jump.
-                unsafe { (*reader).jump(chunk) }
-            });
-            return false;
-        }
         self.scope.leave();
         match flow {
             Flow::Next | Flow::Jump(_) | Flow::Span => {}

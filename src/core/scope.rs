@@ -55,7 +55,7 @@ unsafe fn change(record: *mut Record, chain: Ptr) -> Flow {
 /// level is enabled, so there is no span, and the chain has no Ext.
 #[inline]
 pub(super) fn is_plain(chain: Ptr) -> bool {
-    LevelFilter::current() == LevelFilter::OFF && chain.block().meta.ext().is_none()
+    LevelFilter::current() == LevelFilter::OFF && !chain.block().meta.has_ext()
 }
 
 /// Appends a change of span, if another one is current now than when the last

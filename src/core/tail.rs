@@ -149,13 +149,30 @@ impl<T> Tail<T> {
     }
 
     /// Appends a stage. It runs on this thread, now, if the chain is at rest.
-    #[inline]
+    #[cold]
+    #[inline(never)]
     pub(crate) fn add<S: Stage<In = T>>(
         self,
         stage: S,
         place: &'static Location<'static>,
     ) -> Tail<S::Out> {
-        let seen = self.chain.load();
+        let seen = self.seen();
+        self.add_to(seen, stage, place)
+    }
+
+    #[inline]
+    pub(super) fn seen(&self) -> State {
+        self.chain.load()
+    }
+
+    /// As `add`, to a chain whose state was this one just now.
+    #[inline(always)]
+    pub(super) fn add_to<S: Stage<In = T>>(
+        self,
+        seen: State,
+        stage: S,
+        place: &'static Location<'static>,
+    ) -> Tail<S::Out> {
         let chain = self.into_ptr();
         // SAFETY: the tail is ours; the kind is that of an S, whose input type
         // is the tail's (6, 7).

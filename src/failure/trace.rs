@@ -34,16 +34,18 @@ pub struct Trace {
     raised: Place,
     // The one place that most failures have besides, kept without allocating.
     second: Option<Place>,
+    // What few have, and so not worth more than a word.
+    rest: Option<Box<Rest>>,
+}
+
+/// What a failure has that went further, or was watched.
+#[derive(Clone, Default)]
+struct Rest {
+    /// The places from the third to the eighth.
     head: Vec<Place>,
     tail: VecDeque<Place>,
     skipped: u64,
-    // Only while debugging is on, and so not worth more than a word.
-    chains: Option<Box<Chains>>,
-}
-
-/// The watched chains that the failure came through, oldest first.
-#[derive(Clone, Default)]
-struct Chains {
+    /// The watched chains that it came through, oldest first.
     seen: Vec<Arc<Picture>>,
 }
 
@@ -219,30 +221,30 @@ impl Trace {
         Trace {
             raised: Place::raised(at),
             second: None,
-            head: Vec::new(),
-            tail: VecDeque::new(),
-            skipped: 0,
-            chains: None,
+            rest: None,
         }
     }
 
     pub(super) fn push(&mut self, place: Place) {
         if self.second.is_none() {
             self.second = Some(place);
-        } else if self.head.len() < HEAD - 2 {
-            self.head.push(place);
+            return;
+        }
+        let rest = self.rest.get_or_insert_default();
+        if rest.head.len() < HEAD - 2 {
+            rest.head.push(place);
         } else {
-            if self.tail.len() == TAIL {
-                self.tail.pop_front();
+            if rest.tail.len() == TAIL {
+                rest.tail.pop_front();
                 // A u64 of places cannot be reached by counting.
-                self.skipped += 1;
+                rest.skipped += 1;
             }
-            self.tail.push_back(place);
+            rest.tail.push_back(place);
         }
     }
 
     pub(super) fn push_chain(&mut self, chain: Arc<Picture>) {
-        let seen = &mut self.chains.get_or_insert_default().seen;
+        let seen = &mut self.rest.get_or_insert_default().seen;
         if seen.iter().any(|known| Arc::ptr_eq(known, &chain)) {
             return;
         }
@@ -254,9 +256,9 @@ impl Trace {
 
     /// The watched chains that were kept, oldest first.
     pub(super) fn chains(&self) -> impl Iterator<Item = &Picture> {
-        self.chains
+        self.rest
             .iter()
-            .flat_map(|chains| &chains.seen)
+            .flat_map(|rest| &rest.seen)
             .map(|chain| &**chain)
     }
 
@@ -265,13 +267,13 @@ impl Trace {
     pub fn places(&self) -> impl Iterator<Item = &Place> {
         std::iter::once(&self.raised)
             .chain(&self.second)
-            .chain(&self.head)
-            .chain(&self.tail)
+            .chain(self.rest.iter().flat_map(|rest| &rest.head))
+            .chain(self.rest.iter().flat_map(|rest| &rest.tail))
     }
 
     /// Returns how many places were left out between the first and the last.
     pub fn skipped(&self) -> u64 {
-        self.skipped
+        self.rest.as_ref().map_or(0, |rest| rest.skipped)
     }
 
     /// Returns where the failure was raised: the first place.
@@ -282,13 +284,14 @@ impl Trace {
 
 impl fmt::Display for Trace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let gap = if self.skipped > 0 { HEAD } else { usize::MAX };
+        let skipped = self.skipped();
+        let gap = if skipped > 0 { HEAD } else { usize::MAX };
         for (n, place) in self.places().enumerate() {
             if n > 0 {
                 writeln!(f)?;
             }
             if n == gap {
-                writeln!(f, "  .. {} places left out ..", self.skipped)?;
+                writeln!(f, "  .. {skipped} places left out ..")?;
             }
             write!(f, "  {place}")?;
         }

@@ -95,7 +95,7 @@ impl Failure {
             Err(error) => {
                 // A failure that was wrapped on its way (by a context, say)
                 // keeps the path it had.
-                let trace = carried(&*error).map(Failure::trace);
+                let trace = error.source().and_then(carried).map(Failure::trace);
                 Failure::build(Boxed(error), trace.unwrap_or_else(|| Trace::new(at)), false)
             }
         }
