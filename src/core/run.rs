@@ -134,8 +134,8 @@ impl Run {
                     // SAFETY: we are the runner, and this was the jump.
                     unsafe { (*reader).jump(chunk) }
                 }),
-                // SAFETY: it is what the record said.
                 flow => {
+                    // SAFETY: it is what the record said.
                     if unsafe { self.turn(flow) } {
                         return;
                     }
