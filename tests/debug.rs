@@ -60,6 +60,24 @@ fn pending_says_who_waits_on_whom_as_a_tree() {
     assert!(find("the outer").is_none());
 }
 
+#[test]
+fn a_failure_that_was_fired_at_once_and_then_waits_is_seen_under_its_label() {
+    debug::set_debugging(true);
+    let (resolver, returned) = Deferred::<i32>::new();
+    let returned = returned.label("what comes instead");
+    let d = Deferred::<i32>::maybe(|| Err(Failure::new("out of paper")))
+        .label("a failed start")
+        .add_errback(move |_| returned);
+    let (outer, inner) = (find("a failed start"), find("what comes instead"));
+    assert_eq!(
+        outer.expect("it is listed").waits_for(),
+        WaitsFor::Deferred(inner.expect("it is listed").id())
+    );
+    assert!(debug::diagram(&d).is_some());
+    resolver.callback(1);
+    assert_eq!(testing::success_of(d), 1);
+}
+
 /// A failure keeps the record of each chain that it came through.
 #[test]
 fn one_that_let_go_of_its_wait_is_not_pending_though_a_failure_of_it_is_kept() {

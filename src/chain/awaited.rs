@@ -44,7 +44,8 @@ impl Awaited {
     pub(crate) fn now(&self) -> Vec<Handle> {
         let mut found: Vec<Handle> = Vec::new();
         for Noted { handle, .. } in self.noted().filter(|noted| noted.handle.is_awaited()) {
-            // One that was given stages meanwhile may have been noted again.
+            // One that another coroutine polled meanwhile may have been noted
+            // again.
             if !found.iter().any(|known| known.is_same(handle)) {
                 found.push(handle.clone());
             }

@@ -75,7 +75,7 @@ impl<T> Deferred<T> {
     #[cold]
     #[inline(never)]
     fn failed(failure: Failure, made: &'static Location<'static>) -> Self {
-        Deferred::in_chain(Anchor::make_failed(failure, made))
+        Deferred::in_chain(Anchor::make(made).put_back(Err(failure)))
     }
 
     pub(super) fn made(&self) -> &'static Location<'static> {
@@ -195,9 +195,9 @@ impl<T> std::panic::RefUnwindSafe for Deferred<T> {}
 impl<T> fmt::Debug for Deferred<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match self.held.view() {
-            View::Ready(_) => "fired",
+            View::Ready(whence) if whence.is_free() => "fired",
             View::Chain(tail) if tail.is_at_rest() => "fired",
-            View::Chain(_) => "no result yet",
+            View::Ready(_) | View::Chain(_) => "no result yet",
             View::Taken(_) => "taken",
         };
         f.debug_struct("Deferred")

@@ -41,12 +41,6 @@ impl Anchor {
         Anchor(chain)
     }
 
-    /// Makes a chain of a failure that is in none, which no watcher hears of.
-    pub(crate) fn make_failed<T>(failure: Failure, made: &'static Location<'static>) -> Tail<T> {
-        let chain = Ptr::new::<()>(FIRED | REF, Meta::unwatched(made));
-        Anchor(chain).put_back(Err(failure))
-    }
-
     /// Whether a pause holds it up, or the thread that dropped the last one
     /// has not let it go to rest yet.
     pub(crate) fn is_held(&self) -> bool {

@@ -66,7 +66,7 @@ pub(crate) enum Origin {
     Anchor(Anchor),
 }
 
-/// What is held, to be viewed.
+/// What is held, where it is.
 pub(crate) enum View<'a, T> {
     Ready(Whence<'a>),
     Chain(Lent<'a, T>),
@@ -252,7 +252,10 @@ impl<T> Held<T> {
         match self.open() {
             Open::Ready(value, origin) => origin.anchor().put_back(Ok(value)),
             Open::Chain(tail) => tail,
-            Open::Taken(origin) => origin.anchor().put_back(taken()),
+            Open::Taken(origin) => {
+                let failure = origin.already_taken();
+                origin.anchor().put_back(Err(failure))
+            }
         }
     }
 
@@ -271,13 +274,15 @@ impl<T> Held<T> {
 
     #[inline(never)]
     fn into_result_slowly(self) -> Result<Taken<T>, Tail<T>> {
-        match self.open() {
-            Open::Ready(value, Origin::Anchor(anchor)) if anchor.is_held() => {
-                Err(anchor.put_back(Ok(value)))
-            }
-            Open::Ready(value, origin) => Ok((Ok(value), origin.into_anchor())),
-            Open::Chain(tail) => tail.take(),
-            Open::Taken(origin) => Ok((taken(), origin.into_anchor())),
+        let (result, origin) = match self.open() {
+            Open::Ready(value, origin) => (Ok(value), origin),
+            Open::Chain(tail) => return tail.take(),
+            Open::Taken(origin) => (Err(origin.already_taken()), origin),
+        };
+        match origin {
+            Origin::Anchor(anchor) if anchor.is_held() => Err(anchor.put_back(result)),
+            Origin::Anchor(anchor) => Ok((result, Some(anchor))),
+            Origin::Made(_) => Ok((result, None)),
         }
     }
 
@@ -379,20 +384,18 @@ impl<'a> Whence<'a> {
 }
 
 impl Origin {
-    /// The anchor, if there is one.
-    pub(crate) fn into_anchor(self) -> Option<Anchor> {
-        match self {
-            Origin::Made(_) => None,
-            Origin::Anchor(anchor) => Some(anchor),
-        }
-    }
-
     /// The anchor, made now if there is none.
     pub(crate) fn anchor(self) -> Anchor {
         match self {
             Origin::Made(made) => Anchor::make(made),
             Origin::Anchor(anchor) => anchor,
         }
+    }
+
+    /// What a Deferred whose result an await took has in place of it.
+    #[cold]
+    fn already_taken(&self) -> Failure {
+        Failure::from_error(AlreadyTaken::new(), self.name().0)
     }
 
     /// Where it was made, and its label.
@@ -405,11 +408,6 @@ impl Origin {
             }
         }
     }
-}
-
-#[cold]
-fn taken<T>() -> Result<T, Failure> {
-    Err(AlreadyTaken::new().into())
 }
 
 #[inline]

@@ -95,11 +95,6 @@ impl Meta {
         {
             return Meta(AtomicPtr::new(Ext::new(made, Some(watch)).into_word()));
         }
-        Meta::unwatched(made)
-    }
-
-    #[inline]
-    pub(super) fn unwatched(made: &'static Location<'static>) -> Self {
         Meta(AtomicPtr::new(std::ptr::from_ref(made).cast_mut().cast()))
     }
 

@@ -54,7 +54,8 @@
 //!     cancel on. Delivery ends both. The records of a waiting chain may be
 //!     read by its deliverer's runner: nobody else can start it.
 //! 12. *User code* (stages, cancellers, wakers, drops) runs under no lock, and
-//!     each panic of it is caught where it is called.
+//!     each panic of it is caught where it is called; that of a stage, by the
+//!     run that it is part of.
 //! 13. *A home* (where a value goes that nobody takes) counts only while nothing
 //!     was appended, so it is for the type of the `Tail`, and is forgotten when
 //!     the value is taken. It belongs to the owner of the `Tail`; once that is

@@ -22,7 +22,7 @@ pub(crate) trait Stage: Send + 'static {
     /// The name of the callback's type.
     fn name() -> &'static str;
 
-    /// Runs it; a panic is caught by the caller.
+    /// Runs it; a panic is caught by [`call`], or by the run of its chain.
     fn run(self, input: Result<Self::In, Failure>, site: Site<'_>) -> Step<Self::Out>;
 }
 

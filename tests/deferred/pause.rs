@@ -1,7 +1,8 @@
 //! Holding up a chain.
 
 use crate::support::{Later, Log, fire_elsewhere};
-use tokio_deferred::{Deferred, testing};
+use futures::FutureExt;
+use tokio_deferred::{AlreadyTaken, Deferred, testing};
 
 #[test]
 fn pauses_nest_and_the_last_unpause_runs() {
@@ -145,4 +146,30 @@ fn unpaused_before_the_fire_then_nothing_runs() {
     testing::assert_no_result(&d);
     resolver.callback("four".to_owned());
     assert_eq!(testing::success_of(d), 4);
+}
+
+#[test]
+fn paused_when_fired_or_failed_then_the_debug_text_says_that_there_is_no_result() {
+    for d in [Deferred::succeed(1), Deferred::fail("out of paper")] {
+        let pause = d.pause();
+        assert!(!d.is_fired());
+        assert!(format!("{d:?}").contains("no result yet"), "{d:?}");
+        pause.unpause();
+        assert!(format!("{d:?}").contains("\"fired\""), "{d:?}");
+        let _ = d.try_result().expect("it is fired");
+    }
+}
+
+#[test]
+fn taken_then_paused_then_chained_on_fires_after_the_unpause() {
+    let mut taken = Deferred::succeed(1);
+    assert_eq!((&mut taken).now_or_never().unwrap().unwrap(), 1);
+    let pause = taken.pause();
+    let (resolver, target) = Deferred::new();
+    taken.chain_deferred(resolver);
+    testing::assert_no_result(&target);
+    pause.unpause();
+    let failure = testing::failure_of(target);
+    assert!(failure.is::<AlreadyTaken>());
+    assert_eq!(failure.trace().raised_at().file(), file!());
 }
