@@ -98,11 +98,12 @@ mod stage;
 mod state;
 mod tail;
 mod waker;
+mod whence;
 
 pub(crate) use anchor::Anchor;
 pub(crate) use cancel::{CancelRequest, Delegate, Handle};
 pub(crate) use head::Head;
-pub(crate) use held::{Held, Origin, View};
+pub(crate) use held::{Held, View};
 pub(crate) use home::TakesBack;
 pub(crate) use meta::{WATCH, Watch, WatchState};
 pub(crate) use pause::PauseGuard;
@@ -110,3 +111,4 @@ pub(crate) use pinned::{Control, Driven, Kept, Look};
 pub(crate) use ready::Taken;
 pub(crate) use stage::{Site, Stage, Step, call, noted};
 pub(crate) use tail::{OnCancel, Tail, pair, pair_with};
+pub(crate) use whence::Origin;
