@@ -4,14 +4,15 @@
 //! |---|---|---|
 //! | `the_awaited_one_fires_while_the_coroutine_begins` | any | 7,692 |
 //! | `the_awaited_one_fires_while_the_task_is_polled` | any | 4 |
-//! | `the_awaited_one_fires_while_the_coroutine_is_cancelled` | 2 | 83,680 |
-//! | `a_cancel_that_comes_between_two_awaits_reaches_the_second` | 2 | 168,731 |
-//! | `a_cancel_while_it_is_woken_reaches_what_it_awaits_next` | 2 | 355 |
-//! | `cancelled_from_two_threads` | 2 | 4,307 |
-//! | `woken_while_cancelled_beside_a_plain_future` | 4 | 48,179 |
-//! | `the_runtime_ends_while_the_awaited_one_fires` | any | 6,968 |
-//! | `the_runtime_ends_while_the_coroutine_is_cancelled` | 3 | 17,416 |
-//! | `the_runtime_ends_while_a_plain_future_is_cancelled` | any | 4,231 |
+//! | `the_awaited_one_fires_while_the_coroutine_is_cancelled` | 1 | 14,213 |
+//! | `a_cancel_that_comes_between_two_awaits_reaches_the_second` | 1 | 40,996 |
+//! | `a_cancel_is_applied_to_one_of_two_awaits` | 1 | 41,006 |
+//! | `a_cancel_while_it_is_woken_reaches_what_it_awaits_next` | 2 | 718 |
+//! | `cancelled_from_two_threads` | 2 | 10,933 |
+//! | `woken_while_cancelled_beside_a_plain_future` | 4 | 47,759 |
+//! | `the_runtime_ends_while_the_awaited_one_fires` | any | 8,888 |
+//! | `the_runtime_ends_while_the_coroutine_is_cancelled` | 3 | 43,350 |
+//! | `the_runtime_ends_while_a_plain_future_is_cancelled` | any | 2,854 |
 //! | `the_deferred_is_dropped_while_the_awaited_one_fires` | 4 | 11,782 |
 
 use super::drive::begin;
@@ -104,7 +105,7 @@ fn the_awaited_one_fires_while_the_task_is_polled() {
 
 #[test]
 fn the_awaited_one_fires_while_the_coroutine_is_cancelled() {
-    bounded(2, || {
+    bounded(1, || {
         let (resolver, awaited) = pair();
         let (d, task) = coroutine(async move { awaited.await });
         let task = run(task);
@@ -128,7 +129,7 @@ async fn one_then_another(
 
 #[test]
 fn a_cancel_that_comes_between_two_awaits_reaches_the_second() {
-    bounded(2, || {
+    bounded(1, || {
         let (resolver, first) = pair();
         let (second, awaited) = pair();
         let (d, task) = coroutine(one_then_another(first, awaited));
@@ -168,7 +169,7 @@ fn a_cancel_while_it_is_woken_reaches_what_it_awaits_next() {
 
 #[test]
 fn a_cancel_is_applied_to_one_of_two_awaits() {
-    bounded(2, || {
+    bounded(1, || {
         let (resolver, first) = pair();
         let (second, awaited) = pair();
         let (d, task) = coroutine(one_then_another(first, awaited));

@@ -5,6 +5,7 @@ use crate::{Deferred, Resolver};
 use futures::task::{ArcWake, waker};
 use loom::sync::{Arc as Checked, Notify, atomic::AtomicUsize};
 use loom::thread;
+use std::borrow::Borrow;
 use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
@@ -102,6 +103,11 @@ impl Value {
     }
 }
 
+/// What a model's Deferreds hold: a [`Value`], or a box of one, which is a word.
+pub(crate) trait Kept: Borrow<Value> + From<Value> + Send + 'static {}
+
+impl<V: Borrow<Value> + From<Value> + Send + 'static> Kept for V {}
+
 /// Memory that is written when it is made, and again, without an atomic step,
 /// at its end: the checker does not know a chain's records and values.
 pub(crate) struct Mark(AtomicUsize);
@@ -136,11 +142,11 @@ impl ArcWake for Wakes {
 }
 
 impl Wakes {
-    pub(crate) fn poll(this: &Arc<Self>, d: &mut Deferred<Value>) -> Poll<i32> {
+    pub(crate) fn poll<V: Kept>(this: &Arc<Self>, d: &mut Deferred<V>) -> Poll<i32> {
         let waker = waker(this.clone());
         Pin::new(d)
             .poll(&mut Context::from_waker(&waker))
-            .map(|result| result.map_or(-1, |value| value.0))
+            .map(|result| result.map_or(-1, |value| value.borrow().0))
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -149,17 +155,17 @@ impl Wakes {
 }
 
 /// The value, or why there is none: -1 cancelled, -2 the resolver was dropped.
-pub(crate) fn outcome(d: Deferred<Value>) -> i32 {
+pub(crate) fn outcome<V: Kept>(d: Deferred<V>) -> i32 {
     match d.try_result().expect("it has its result") {
-        Ok(value) => value.0,
+        Ok(value) => value.borrow().0,
         Err(failure) if failure.is_cancelled() => -1,
         Err(failure) if failure.is_resolver_dropped() => -2,
         Err(failure) => panic!("{failure:?}"),
     }
 }
 
-pub(crate) fn fire(resolver: Resolver<Value>, n: i32) -> thread::JoinHandle<()> {
-    thread::spawn(move || resolver.callback(value(n)))
+pub(crate) fn fire<V: Kept>(resolver: Resolver<V>, n: i32) -> thread::JoinHandle<()> {
+    thread::spawn(move || resolver.callback(value(n).into()))
 }
 
 struct Unpark(Notify);

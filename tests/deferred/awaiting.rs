@@ -31,13 +31,18 @@ fn await_before_and_after_the_fire_without_a_runtime() {
 
 #[test]
 fn the_last_waker_polled_with_is_woken_once() {
-    let (resolver, mut d) = Deferred::<i32>::new();
+    wakes_the_last(1_i32);
+    wakes_the_last("more than a word".to_owned());
+}
+
+fn wakes_the_last<T: Send + 'static>(value: T) {
+    let (resolver, mut d) = Deferred::<T>::new();
     let (one, two) = (Arc::new(Wakes::default()), Arc::new(Wakes::default()));
     for wakes in [&one, &two, &two] {
         let waker = waker(wakes.clone());
         assert!(d.poll_unpin(&mut Context::from_waker(&waker)).is_pending());
     }
-    resolver.callback(1);
+    resolver.callback(value);
     assert_eq!(one.0.load(Ordering::Relaxed), 0);
     assert_eq!(two.0.load(Ordering::Relaxed), 1);
     assert_eq!(Arc::strong_count(&one), 1, "the replaced waker is dropped");
@@ -79,15 +84,19 @@ fn awaited_by_reference_and_done() {
 
 #[test]
 fn a_stage_added_after_an_await_may_wait_again() {
-    let (resolver, mut d) = Deferred::<i32>::new();
-    let handle = d.cancel_handle();
-    resolver.callback(1);
-    assert_eq!(block_on(&mut d).unwrap(), 1);
-    let (inner, returned) = Deferred::<i32>::new();
-    let d = d.add_errback(move |_| returned);
-    handle.cancel();
-    assert!(inner.is_cancelled());
-    assert!(testing::failure_of(d).is_cancelled());
+    let (resolver, d) = Deferred::<i32>::new();
+    for (mut d, resolver) in [(d, Some(resolver)), (Deferred::succeed(1), None)] {
+        let handle = d.cancel_handle();
+        if let Some(resolver) = resolver {
+            resolver.callback(1);
+        }
+        assert_eq!(block_on(&mut d).unwrap(), 1);
+        let (inner, returned) = Deferred::<i32>::new();
+        let d = d.add_errback(move |_| returned);
+        handle.cancel();
+        assert!(inner.is_cancelled());
+        assert!(testing::failure_of(d).is_cancelled());
+    }
 }
 
 #[test]
@@ -146,4 +155,24 @@ fn await_in_place_then_the_value_is_dropped_once() {
     assert_eq!(Arc::strong_count(&value), 2);
     drop((taken, d));
     assert_eq!(Arc::strong_count(&value), 1);
+}
+
+#[test]
+fn polled_then_paused_then_fired_wakes_at_the_unpause() {
+    wakes_at_the_unpause(1_i32);
+    wakes_at_the_unpause("more than a word".to_owned());
+}
+
+fn wakes_at_the_unpause<T: Send + 'static>(value: T) {
+    let (resolver, mut d) = Deferred::<T>::new();
+    let wakes = Arc::new(Wakes::default());
+    let waker = waker(wakes.clone());
+    let mut cx = Context::from_waker(&waker);
+    assert!(d.poll_unpin(&mut cx).is_pending());
+    let pause = d.pause();
+    resolver.callback(value);
+    assert_eq!(wakes.0.load(Ordering::Relaxed), 0, "it is held up");
+    drop(pause);
+    assert_eq!(wakes.0.load(Ordering::Relaxed), 1);
+    assert!(d.poll_unpin(&mut cx).is_ready());
 }

@@ -228,3 +228,27 @@ fn cancel_from_inside_a_stage_of_what_is_awaited_does_nothing() {
     next.callback(2);
     assert_eq!(runtime.block_on(coroutine).unwrap(), 3);
 }
+
+/// Whose number it has from the first await, it must not have at the second.
+#[test]
+fn awaited_beside_a_handle_then_its_stage_is_awaited_then_cancel() {
+    let runtime = runtime();
+    let _entered = runtime.enter();
+    let (resolver, mut first) = Deferred::<i32>::new();
+    let (second, returned) = Deferred::<i32>::new();
+    let handle = first.cancel_handle();
+    let d = Deferred::from_coroutine(async move {
+        assert!(futures::poll!(&mut first).is_pending());
+        resolver.callback(1);
+        assert_eq!((&mut first).await.unwrap(), 1);
+        first.add_errback(move |_| returned).await
+    });
+    runtime.block_on(async {
+        // It was woken before it looked again, and is polled once more.
+        yield_now().await;
+        d.cancel();
+        assert!(second.is_cancelled());
+        assert!(d.await.unwrap_err().is_cancelled());
+    });
+    drop(handle);
+}

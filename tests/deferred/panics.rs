@@ -116,10 +116,11 @@ fn in_the_drop_of_a_closure_that_is_passed_by() {
 #[test]
 fn in_the_drop_of_a_value_that_nobody_takes() {
     quiet(|| {
-        for order in 0..3 {
+        for order in 0..4 {
             let bomb = || OnDrop(|| panic!("expected 1"));
             let reports = testing::capture_unhandled(|| match order {
                 0 => drop(Deferred::succeed(bomb())),
+                3 => drop(Deferred::succeed(bomb()).label("a bomb")),
                 1 => {
                     let (r, d) = Deferred::new();
                     r.callback(bomb());
@@ -133,6 +134,7 @@ fn in_the_drop_of_a_value_that_nobody_takes() {
             });
             assert_eq!(reports.len(), 1, "order {order}");
             assert!(reports[0].failure().is_panic());
+            assert_eq!(reports[0].label(), (order == 3).then_some("a bomb"));
         }
     });
 }

@@ -2,6 +2,7 @@
 
 use crate::support::{Later, Log, fire_elsewhere};
 use futures::FutureExt;
+use std::sync::Arc;
 use tokio_deferred::{AlreadyTaken, Deferred, testing};
 
 #[test]
@@ -95,6 +96,17 @@ fn a_paused_failure_that_is_dropped_is_reported_after_the_unpause() {
     let pause = d.pause();
     assert!(testing::capture_unhandled(|| drop(d)).is_empty());
     assert_eq!(testing::capture_unhandled(|| drop(pause)).len(), 1);
+}
+
+#[test]
+fn a_paused_value_that_is_dropped_goes_at_the_unpause() {
+    let value = Arc::new(());
+    let d = Deferred::succeed(value.clone());
+    let pause = d.pause();
+    drop(d);
+    assert_eq!(Arc::strong_count(&value), 2);
+    drop(pause);
+    assert_eq!(Arc::strong_count(&value), 1);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Stages run in the span that was current when they were added.
 
-use crate::support::Log;
+use crate::support::{Later, Log};
 use tokio_deferred::{Deferred, testing};
 use tracing::{Span, info_span};
 use tracing_subscriber::Registry;
@@ -44,5 +44,30 @@ fn the_span_is_kept_over_a_wait() {
         info_span!("firing").in_scope(|| inner.callback(()));
         assert_eq!(log.all(), ["one", "one again"]);
         testing::success_of(d);
+    });
+}
+
+#[test]
+fn the_span_is_left_when_the_fire_returns_also_behind_a_stage_that_pauses() {
+    tracing::subscriber::with_default(Registry::default(), || {
+        for pauses in [false, true] {
+            let own = Later::<Deferred<()>>::new();
+            let pause = Later::new();
+            let (mine, out) = (own.clone(), pause.clone());
+            let (resolver, d) = Deferred::<()>::new();
+            let d = info_span!("one").in_scope(|| {
+                d.map(move |()| {
+                    let d = mine.take();
+                    out.put(pauses.then(|| d.pause()));
+                    mine.put(d);
+                })
+                .map(|()| ())
+            });
+            own.put(d);
+            resolver.callback(());
+            assert!(Span::current().is_none(), "{pauses}");
+            drop(pause.take());
+            testing::success_of(own.take());
+        }
     });
 }

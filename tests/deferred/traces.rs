@@ -1,5 +1,6 @@
 //! The path that a failure took, as `Debug` prints it.
 
+use crate::support::Later;
 use tokio_deferred::{Deferred, DeferredError, Failure, PlaceKind, testing};
 
 fn fails(s: &str) -> Result<i32, Failure> {
@@ -16,7 +17,7 @@ fn debug_says_where_it_was_raised_which_callback_and_where_the_deferred_was_made
     let trace = failure.trace();
     let places: Vec<_> = trace.places().collect();
     assert_eq!(places[0].kind(), PlaceKind::Raised);
-    assert_eq!(places[0].at().line(), 6, "the line of the `?`");
+    assert_eq!(places[0].at().line(), 7, "the line of the `?`");
     assert_eq!(places[1].kind(), PlaceKind::Left);
     assert_eq!(places[1].at().line(), added);
     assert!(places[1].name().unwrap().ends_with("traces::fails"));
@@ -26,7 +27,7 @@ fn debug_says_where_it_was_raised_which_callback_and_where_the_deferred_was_made
     for part in [
         "invalid digit",
         "raised at",
-        "traces.rs:6",
+        "traces.rs:7",
         "traces::fails",
         "the number",
     ] {
@@ -77,4 +78,46 @@ fn errback_fail_and_resolver_dropped_name_their_places() {
         failure.to_string().contains(&format!("traces.rs:{made}")),
         "{failure}"
     );
+}
+
+/// The lines of the callbacks that the failure left.
+fn left(failure: &Failure) -> Vec<u32> {
+    let trace = failure.trace();
+    let places = trace.places().filter(|p| p.kind() == PlaceKind::Left);
+    places.map(|p| p.at().line()).collect()
+}
+
+#[test]
+fn a_callback_that_returns_a_failed_one_is_in_the_path() {
+    for others_refer_to_it in [false, true] {
+        let failed = Deferred::<()>::fail("out");
+        let handle = others_refer_to_it.then(|| failed.cancel_handle());
+        let (resolver, d) = Deferred::<()>::new();
+        let d = d.add_callback(move |()| failed);
+        resolver.callback(());
+        assert_eq!(left(&testing::failure_of(d)), [line!() - 2]);
+        drop(handle);
+    }
+}
+
+#[test]
+fn a_callback_that_panics_or_returns_its_own_one_is_in_the_path() {
+    let (resolver, d) = Deferred::<()>::new();
+    let d = d.map(|()| -> () { std::panic::resume_unwind(Box::new("out")) });
+    let panicked = line!() - 1;
+    resolver.callback(());
+    assert_eq!(left(&testing::failure_of(d)), [panicked]);
+
+    let own = Later::<Deferred<()>>::new();
+    let (mine, failed) = (own.clone(), Later::new());
+    let out = failed.clone();
+    let (resolver, d) = Deferred::<()>::new();
+    let d = d.add_callback(move |()| mine.take());
+    let returned = line!() - 1;
+    own.put(d.add_errback(move |failure| {
+        out.put(failure);
+        Ok(())
+    }));
+    resolver.callback(());
+    assert_eq!(left(&failed.take()), [returned]);
 }

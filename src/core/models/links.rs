@@ -3,12 +3,12 @@
 //! | model | preemptions | interleavings |
 //! |---|---|---|
 //! | `both_ends_of_a_wait_fire` | any | 10 |
-//! | `cancel_while_the_awaited_one_fires` | any | 109,857 |
-//! | `the_middle_lets_go_while_its_handle_cancels` | 7 | 38,690 |
-//! | `the_middle_lets_go_while_the_outer_is_cancelled` | 4 | 41,456 |
+//! | `cancel_while_the_awaited_one_fires` | any | 47,774 |
+//! | `the_middle_lets_go_while_its_handle_cancels` | 7 | 45,256 |
+//! | `the_middle_lets_go_while_the_outer_is_cancelled` | 4 | 38,677 |
 //! | `the_middle_lets_go_while_the_inner_fires` | any | 10 |
 //! | `a_paused_middle_is_unpaused_while_it_fires` | any | 15 |
-//! | `a_middle_is_bypassed_while_it_is_unpaused_and_cancelled` | 2 | 12,404 |
+//! | `a_middle_is_bypassed_while_it_is_unpaused_and_cancelled` | 2 | 12,834 |
 //! | `a_chained_target_is_cancelled_while_its_source_fires` | any | 559 |
 //! | `chained_while_the_source_fires` | any | 10 |
 //! | `the_awaited_one_runs_its_stage_while_it_is_returned` | any | 23 |

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod cancel;
 #[cfg(test)]
+mod early;
+#[cfg(test)]
 mod fire;
 #[cfg(test)]
 mod links;

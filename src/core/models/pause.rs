@@ -5,12 +5,14 @@
 //! | `unpause_while_fired_and_added_to` | 4 | 10,963 |
 //! | `two_pauses_are_undone_at_once` | any | 7 |
 //! | `unpause_of_a_ready_one_while_a_stage_is_added_and_polled` | any | 5,355 |
-//! | `unpause_of_a_ready_one_while_a_stage_of_it_waits` | 5 | 39,972 |
+//! | `unpause_of_a_ready_one_while_a_stage_of_it_waits` | 5 | 28,499 |
 //! | `unpause_while_a_ready_one_is_dropped` | any | 15 |
-//! | `two_threads_pause_a_ready_one` | any | 5,012 |
+//! | `two_threads_pause_a_ready_one` | any | 11,414 |
+//! | `two_threads_pause_a_taken_one` | any | 16,266 |
 
-use crate::Deferred;
 use crate::models::harness::{Value, Wakes, bounded, fire, model, outcome, value};
+use crate::{AlreadyTaken, Deferred};
+use futures::future::FusedFuture;
 use loom::thread;
 use std::sync::Arc;
 use std::task::Poll;
@@ -99,5 +101,31 @@ fn two_threads_pause_a_ready_one() {
         pausing.join().unwrap();
         let d = Arc::into_inner(d).expect("the other thread is through");
         assert_eq!(outcome(d), 1);
+    });
+}
+
+/// Each of them sees, behind its own pause, that there is no value any more.
+#[test]
+fn two_threads_pause_a_taken_one() {
+    model(|| {
+        let mut d = Deferred::succeed(value(1));
+        let wakes = Arc::new(Wakes::default());
+        assert_eq!(Wakes::poll(&wakes, &mut d), Poll::Ready(1));
+        let d = Arc::new(d);
+        let other = d.clone();
+        let pausing = thread::spawn(move || {
+            let pause = other.pause();
+            assert!(other.is_terminated());
+            drop(pause);
+        });
+        assert!(d.is_terminated());
+        drop(d.pause());
+        pausing.join().unwrap();
+        let d = Arc::into_inner(d).expect("the other thread is through");
+        let d = d.add_errback(|failure| {
+            assert!(failure.is::<AlreadyTaken>());
+            Ok(value(2))
+        });
+        assert_eq!(outcome(d), 2);
     });
 }

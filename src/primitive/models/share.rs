@@ -6,7 +6,7 @@
 //! | `subscribe_from_two_threads_while_the_source_fires` | any | 4,775 |
 //! | `two_subscribe_to_a_result_that_is_there` | any | 14 |
 //! | `one_of_two_cancels_while_the_source_fires` | any | 61,571 |
-//! | `the_last_one_cancels_while_the_source_fires` | any | 118,772 |
+//! | `the_last_one_cancels_while_the_source_fires` | any | 135,445 |
 //! | `both_cancel_from_two_threads` | any | 1,011 |
 //! | `the_last_one_cancels_while_another_subscribes` | any | 30 |
 //! | `a_subscriber_is_dropped_while_the_source_fires` | any | 24,698 |
