@@ -15,7 +15,7 @@
 
 use super::runtime::{runtime_to_enter, spawn_or};
 use crate::chain::{Awaited, Deferred, Resolver, enter};
-use crate::core::{CancelRequest, Control, Driven, Handle as ChainHandle};
+use crate::core::{CancelRequest, Control, Driven, FirstTurn, Handle as ChainHandle};
 use crate::failure::{Failure, NoRuntime, quietly};
 use crate::sync::{Mutex, MutexGuard, lock};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
@@ -39,10 +39,34 @@ struct Status<T> {
     /// shutting down may drop it instead.
     task: Option<Waker>,
     over: bool,
-    kept: Vec<CancelRequest>,
+    kept: Kept,
     awaited: Awaited,
     /// None as long as nobody has the Deferred.
     resolver: Option<Resolver<T>>,
+}
+
+/// The cancels that wait for a poll to end. Most coroutines never have one,
+/// and so it is no more than a word.
+#[derive(Default)]
+struct Kept(Option<Box<Requests>>);
+
+#[derive(Default)]
+struct Requests {
+    oldest_first: Vec<CancelRequest>,
+}
+
+impl Kept {
+    fn push(&mut self, request: CancelRequest) {
+        self.0.get_or_insert_default().oldest_first.push(request);
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    fn take(&mut self) -> impl Iterator<Item = CancelRequest> + use<> {
+        self.0.take().into_iter().flat_map(|kept| kept.oldest_first)
+    }
 }
 
 /// Where a coroutine goes on if it has to wait.
@@ -90,7 +114,7 @@ where
     F: Future<Output = Output<T>> + Send + 'static,
     T: Send + 'static,
 {
-    let co = Driven::new(
+    let first = Driven::with_turn(
         future,
         Coroutine {
             status: Mutex::new(Status {
@@ -98,7 +122,7 @@ where
                 woken: false,
                 task: None,
                 over: false,
-                kept: Vec::new(),
+                kept: Kept::default(),
                 awaited: Awaited::default(),
                 resolver: None,
             }),
@@ -106,19 +130,27 @@ where
         },
     );
     let entered = to_enter.as_ref().map(Handle::enter);
-    let mut awaited = Awaited::default();
-    let polled = {
+    let (co, polled, awaited) = {
+        let mut first = Some(first);
         // The budget of the caller's task is not this future's. The waker is
         // the coroutine's own: the caller's would wake a task that has no part
         // in it.
-        let first = std::future::poll_fn(|_| Poll::Ready(poll(&co, &mut awaited)));
-        let mut first = pin!(tokio::task::unconstrained(first));
-        first.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+        let once = std::future::poll_fn(|_| {
+            let noting = enter(Awaited::default());
+            let polled = first.take().map(FirstTurn::poll);
+            Poll::Ready(polled.map(|(co, polled)| (co, polled, noting.leave())))
+        });
+        let mut once = pin!(tokio::task::unconstrained(once));
+        match once.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Some(polled)) => polled,
+            _ => unreachable!("it is polled once, and is ready then"),
+        }
     };
+    let polled = settled(&co, polled);
     drop(entered);
     match polled {
-        Poll::Ready(Poll::Ready(result)) => Deferred::ready(result, made),
-        Poll::Ready(Poll::Pending) | Poll::Pending => {
+        Poll::Ready(result) => Deferred::ready(result, made),
+        Poll::Pending => {
             lock(&co.control().status).awaited = awaited;
             suspend(co, spawn)
         }
@@ -134,6 +166,19 @@ where
     let entered = enter(std::mem::take(awaited));
     let polled = catch_unwind(AssertUnwindSafe(|| co.poll()));
     *awaited = entered.leave();
+    settled(co, polled)
+}
+
+/// What came of a poll, whose panic is the result.
+#[inline]
+fn settled<F, T>(
+    co: &Driven<F, Coroutine<T>>,
+    polled: std::thread::Result<Poll<Output<T>>>,
+) -> Poll<Output<T>>
+where
+    F: Future<Output = Output<T>> + Send + 'static,
+    T: Send + 'static,
+{
     polled.unwrap_or_else(|payload| {
         // One that was written by hand still has all that it captured.
         quietly("the drop of a future that panicked", || co.clear());
@@ -282,10 +327,10 @@ impl<T: Send + 'static> Coroutine<T> {
         status.over = true;
         let resolver = status.resolver.take();
         let awaited = std::mem::take(&mut status.awaited);
-        let kept = std::mem::take(&mut status.kept);
+        let kept = status.kept.take();
         drop(status);
         drop(awaited);
-        kept.into_iter().for_each(CancelRequest::give_up);
+        kept.for_each(CancelRequest::give_up);
         if let Some(resolver) = resolver {
             resolver.fire(result);
         }
@@ -319,9 +364,9 @@ where
             None => {
                 let mut status = lock(&control.status);
                 let resolver = status.resolver.take();
-                let kept = std::mem::take(&mut status.kept);
+                let kept = status.kept.take();
                 drop(status);
-                kept.into_iter().for_each(CancelRequest::give_up);
+                kept.for_each(CancelRequest::give_up);
                 // Which says ResolverDropped.
                 drop(resolver);
             }
@@ -381,7 +426,7 @@ where
                     }
                     return Poll::Pending;
                 }
-                let kept = std::mem::take(&mut status.kept);
+                let kept = status.kept.take();
                 drop(status);
                 // They were kept for after this poll, and this is after it,
                 // although the future may be woken again by now.

@@ -107,7 +107,7 @@ pub(crate) use held::{Held, View};
 pub(crate) use home::TakesBack;
 pub(crate) use meta::{WATCH, Watch, WatchState};
 pub(crate) use pause::PauseGuard;
-pub(crate) use pinned::{Control, Driven, Kept, Look};
+pub(crate) use pinned::{Control, Driven, FirstTurn, Kept, Look};
 pub(crate) use ready::Taken;
 pub(crate) use stage::{Site, Stage, Step, call, noted};
 pub(crate) use tail::{OnCancel, Tail, pair, pair_with};

@@ -3,6 +3,7 @@
 use super::cancel::{CancelRequest, Delegate};
 use super::shim::{AtomicBool, Ordering, Spin, UnsafeCell};
 use futures::task::{ArcWake, waker_ref};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -27,6 +28,20 @@ struct Inner<F, C> {
 // SAFETY: the future is reached by whoever set `taken`, one at a time, and so
 // has to be Send only.
 unsafe impl<F: Send, C: Sync> Sync for Inner<F, C> {}
+
+/// A [`Driven`] future with its first turn.
+pub(crate) struct FirstTurn<F, C>(Driven<F, C>);
+
+impl<F: Future + Send + 'static, C: Control> FirstTurn<F, C> {
+    /// Polls the future; a panic of it is the caller's.
+    pub(crate) fn poll(self) -> (Driven<F, C>, std::thread::Result<Poll<F::Output>>) {
+        let polled = catch_unwind(AssertUnwindSafe(|| {
+            let turn = Turn(&self.0.0.taken);
+            Inner::poll_in(&self.0.0, turn)
+        }));
+        (self.0, polled)
+    }
+}
 
 /// The turn of one thread at the future.
 struct Turn<'a>(&'a AtomicBool);
@@ -70,11 +85,13 @@ impl<F, C> Clone for Driven<F, C> {
 
 impl<F, C> Driven<F, C> {
     pub(crate) fn new(future: F, control: C) -> Self {
-        Driven(Arc::new(Inner {
-            taken: AtomicBool::new(false),
-            future: UnsafeCell::new(Some(future)),
-            control,
-        }))
+        Driven(Inner::new(future, control, false))
+    }
+
+    /// Makes one whose first turn is the maker's: nobody else can want it yet,
+    /// so it need not be taken.
+    pub(crate) fn with_turn(future: F, control: C) -> FirstTurn<F, C> {
+        FirstTurn(Driven(Inner::new(future, control, true)))
     }
 
     pub(crate) fn control(&self) -> &C {
@@ -107,8 +124,11 @@ impl<F: Future + Send + 'static, C: Control> Driven<F, C> {
 
 impl<F: Future + Send + 'static, C: Control> Inner<F, C> {
     fn poll(this: &Arc<Self>) -> Poll<F::Output> {
+        Inner::poll_in(this, this.turn())
+    }
+
+    fn poll_in(this: &Arc<Self>, _turn: Turn<'_>) -> Poll<F::Output> {
         let waker = waker_ref(this);
-        let _turn = this.turn();
         this.future.with_mut(|future| {
             // SAFETY: it is our turn.
             let Some(future) = (unsafe { &mut *future }) else {
@@ -144,6 +164,14 @@ where
 }
 
 impl<F, C> Inner<F, C> {
+    fn new(future: F, control: C, taken: bool) -> Arc<Self> {
+        Arc::new(Inner {
+            taken: AtomicBool::new(taken),
+            future: UnsafeCell::new(Some(future)),
+            control,
+        })
+    }
+
     fn turn(&self) -> Turn<'_> {
         let mut spin = Spin::new();
         // ORDERING: Acquire: we see what the one before did; of a failure there
