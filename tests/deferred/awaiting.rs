@@ -83,6 +83,18 @@ fn awaited_by_reference_and_done() {
 }
 
 #[test]
+fn awaited_by_reference_beside_a_handle_then_it_is_taken() {
+    let (resolver, mut d) = Deferred::new();
+    let handle = d.cancel_handle();
+    resolver.callback(1);
+    assert_eq!((&mut d).now_or_never().unwrap().unwrap(), 1);
+    assert!(d.is_terminated() && !d.is_fired());
+    assert!(format!("{d:?}").contains("taken"), "{d:?}");
+    handle.cancel();
+    assert!(d.try_result().is_err());
+}
+
+#[test]
 fn a_stage_added_after_an_await_may_wait_again() {
     let (resolver, d) = Deferred::<i32>::new();
     for (mut d, resolver) in [(d, Some(resolver)), (Deferred::succeed(1), None)] {
