@@ -39,7 +39,7 @@ struct Status<T> {
     /// shutting down may drop it instead.
     task: Option<Waker>,
     over: bool,
-    kept: Kept,
+    kept: KeptCancels,
     awaited: Awaited,
     /// None as long as nobody has the Deferred.
     resolver: Option<Resolver<T>>,
@@ -48,14 +48,14 @@ struct Status<T> {
 /// The cancels that wait for a poll to end. Most coroutines never have one,
 /// and so it is no more than a word.
 #[derive(Default)]
-struct Kept(Option<Box<Requests>>);
+struct KeptCancels(Option<Box<Requests>>);
 
 #[derive(Default)]
 struct Requests {
     oldest_first: Vec<CancelRequest>,
 }
 
-impl Kept {
+impl KeptCancels {
     fn push(&mut self, request: CancelRequest) {
         self.0.get_or_insert_default().oldest_first.push(request);
     }
@@ -122,7 +122,7 @@ where
                 woken: false,
                 task: None,
                 over: false,
-                kept: Kept::default(),
+                kept: KeptCancels::default(),
                 awaited: Awaited::default(),
                 resolver: None,
             }),

@@ -17,11 +17,11 @@
 //! 3. The value is reached by the owner alone.
 
 use super::anchor::Anchor;
-use super::ready::{Plain, Taken, give_up};
 use super::shim::Word;
 use super::stage::Stage;
 use super::state::State;
 use super::tail::Tail;
+use super::taken::{Plain, Taken, give_up};
 use super::whence::{
     ANCHORED, CHAIN, Origin, READY, TAG, TAKEN, Whence, chain, made_in, place, ptr_in,
 };

@@ -6,9 +6,9 @@
 //! stands in the chain's `Ext`, so other chains pay nothing.
 
 use super::block::Ptr;
-use super::ready::give_up;
 use super::record::{Flow, HEADER, Kind, Record, Sort};
 use super::tail::take_value;
+use super::taken::give_up;
 use crate::failure::quietly;
 use std::any::Any;
 use std::marker::PhantomData;

@@ -10,7 +10,6 @@ use super::head::{Head, fire_chained};
 use super::home::{self, TakesBack};
 use super::meta::Meta;
 use super::pause::PauseGuard;
-use super::ready::{Plain, Taken, give_up};
 use super::record::{
     Flow, HEADER, Kind, Payload, Record, Sort, read_closure, size_with, write_closure,
 };
@@ -18,6 +17,7 @@ use super::run::run;
 use super::scope;
 use super::stage::{KindOf, Stage};
 use super::state::{CANCEL_SIDE, CLOSED, FIRED, MORE, REF, RUNNING, State, UNSEEN};
+use super::taken::{Plain, Taken, give_up};
 use super::waker;
 use crate::failure::{Failure, quietly};
 use std::marker::PhantomData;

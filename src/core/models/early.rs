@@ -15,6 +15,7 @@
 //! | `fire_of_a_word_while_its_deferred_is_returned` | any | 7 |
 //! | `fire_of_a_word_while_its_deferred_is_chained` | any | 7 |
 
+use super::fire::polled_with_another_waker;
 use crate::models::harness::{Value, Wakes, bounded, fire, model, outcome, value};
 use crate::{Deferred, Failure};
 use loom::thread;
@@ -30,23 +31,7 @@ fn plus_one(mut word: Word) -> Word {
 
 #[test]
 fn fire_of_a_word_while_polled_with_another_waker() {
-    model(|| {
-        let (resolver, mut d) = Deferred::<Word>::new();
-        let (first, second) = (Arc::new(Wakes::default()), Arc::new(Wakes::default()));
-        let firing = fire(resolver, 1);
-        let mut polled = Wakes::poll(&first, &mut d);
-        if polled.is_pending() {
-            polled = Wakes::poll(&second, &mut d);
-        }
-        firing.join().unwrap();
-        match polled {
-            Poll::Ready(n) => assert_eq!(n, 1),
-            Poll::Pending => {
-                assert!(second.count() > 0, "the newest waker is woken");
-                assert_eq!(Wakes::poll(&second, &mut d), Poll::Ready(1));
-            }
-        }
-    });
+    polled_with_another_waker::<Word>();
 }
 
 #[test]
