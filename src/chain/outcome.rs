@@ -2,7 +2,7 @@
 
 use super::Deferred;
 use crate::core::{Site, Step, noted};
-use crate::failure::Failure;
+use crate::failure::{Failure, Name};
 use std::panic::Location;
 
 /// What a callback may return: a `Result<U, Failure>`, a [`Deferred<U>`], or
@@ -93,13 +93,9 @@ impl Outcome for () {
 
 /// What became of a callback, its failure's trace brought up to date.
 #[inline(always)]
-pub(super) fn step_of<R: Outcome>(
-    outcome: R,
-    site: Site<'_>,
-    name: fn() -> &'static str,
-) -> Step<R::Output> {
+pub(super) fn step_of<R: Outcome>(outcome: R, site: Site<'_>, name: Name) -> Step<R::Output> {
     match outcome.into_came_to().0 {
-        Step::Done(Err(failure)) => Step::Done(Err(noted(failure, site, name()))),
+        Step::Done(Err(failure)) => Step::Done(Err(noted(failure, site, name))),
         step => step,
     }
 }

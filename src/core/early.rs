@@ -72,7 +72,7 @@ pub(super) unsafe fn take_at_rest<T>(chain: Ptr, state: State) -> Result<T, Fail
         if Early::fits::<T>() && state.has(EARLY) {
             Ok(block.early.with_mut(|early| (*early).take()))
         } else {
-            block.slot.with_mut(|slot| (*slot).take())
+            block.slot.with_mut(|slot| (*slot).take_result())
         }
     }
 }

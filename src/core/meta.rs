@@ -20,7 +20,8 @@ const MORE: usize = 1;
 pub(super) struct Ext {
     made: &'static Location<'static>,
     label: Mutex<Option<&'static str>>,
-    /// The runner's: the span that the next stages run in.
+    /// The runner's: the span that the next stages run in, unless a run is in
+    /// it, and has it.
     pub(super) span: UnsafeCell<Option<Span>>,
     /// The owner of the tail's: the span that was appended last.
     pub(super) appended: UnsafeCell<Option<super::scope::Current>>,

@@ -29,8 +29,11 @@ pub(super) union Payload {
 pub(super) struct Kind {
     /// In bytes, with the header.
     pub(super) size: usize,
-    /// Runs the record. It was moved out of the chain's way before (`read` is
-    /// past it), and its memory is forgotten afterwards.
+    /// Runs the record, and moves the runner past it, unless it is the last
+    /// one: before any code of the user's. Its memory is forgotten afterwards.
+    ///
+    /// Not the runner's loop does it: there the size would have to be looked up
+    /// first, and where the next record is would be known that much later.
     ///
     /// # Safety
     ///
@@ -71,6 +74,20 @@ pub(super) enum Flow {
     Span,
     /// The next record is in another chunk.
     Jump(*mut super::arena::Chunk),
+}
+
+/// Moves the runner past a record of `size` bytes.
+///
+/// # Safety
+///
+/// As for [`Kind::run`]; the record has that size.
+#[inline(always)]
+pub(super) unsafe fn pass(record: *mut Record, chain: Ptr, size: usize) {
+    chain.block().reader.with_mut(|reader| {
+        // SAFETY: the caller is the runner (3), and the reserve of the room
+        // that the record is in comes behind it.
+        unsafe { (*reader).read = record.byte_add(size) }
+    });
 }
 
 /// The bytes in front of the closure.

@@ -117,15 +117,11 @@ impl Run {
                 }
             }
             // SAFETY: the record is complete (6, 8), and we are the runner (3):
-            // we move past it and run it, once.
+            // it is run once, and moves us past it.
             let flow = unsafe {
-                let kind = (*record).kind;
-                block
-                    .reader
-                    .with_mut(|reader| (*reader).read = record.byte_add(kind.size));
                 self.scope.enter(&block.meta);
                 self.record = record;
-                (kind.run)(record, chain)
+                ((*record).kind.run)(record, chain)
             };
             self.record = ptr::null_mut();
             match flow {
@@ -152,7 +148,7 @@ impl Run {
             early::move_to_slot(self.chain);
             return false;
         }
-        self.scope.leave();
+        self.scope.leave(&self.chain.block().meta);
         hold(self.chain, state)
     }
 
@@ -168,7 +164,7 @@ impl Run {
             // What stands here is the last record (8).
             return End::Last;
         }
-        self.scope.leave();
+        self.scope.leave(&self.chain.block().meta);
         if rest(self.chain, state) {
             End::Rest
         } else {
@@ -184,7 +180,7 @@ impl Run {
     #[inline(never)]
     unsafe fn turn(&mut self, flow: Flow) -> bool {
         let chain = self.chain;
-        self.scope.leave();
+        self.scope.leave(&self.chain.block().meta);
         match flow {
             Flow::Next | Flow::Jump(_) | Flow::Span => {}
             Flow::Wait(inner) => {

@@ -6,8 +6,8 @@
 //! goes between them, and neighbours share it.
 
 use super::block::Ptr;
-use super::meta::Meta;
-use super::record::{Flow, HEADER, Kind, Payload, Record, Sort, write_closure};
+use super::meta::{Ext, Meta};
+use super::record::{Flow, HEADER, Kind, Payload, Record, Sort, pass, read_closure, write_closure};
 use super::tail::append;
 use crate::failure::quietly;
 use tracing::level_filters::LevelFilter;
@@ -27,6 +27,11 @@ impl Current {
             current.id().map(|id| Current(id.clone(), site))
         })
     }
+
+    fn of(span: &Span) -> Option<Self> {
+        let site = span.metadata().map(Metadata::callsite);
+        span.id().map(|id| Current(id, site))
+    }
 }
 
 static CHANGE: Kind = Kind {
@@ -40,12 +45,15 @@ static CHANGE: Kind = Kind {
 /// As for [`Kind::run`]; the record holds a span.
 unsafe fn change(record: *mut Record, chain: Ptr) -> Flow {
     // SAFETY: the caller says so.
-    let span = unsafe { super::record::read_closure::<Span>(record) };
+    let span = unsafe {
+        pass(record, chain, CHANGE.size);
+        read_closure::<Span>(record)
+    };
     let ext = chain.block().meta.ext();
     let ext = ext.expect("a change of span is appended after the Ext was made");
     let old = ext.span.with_mut(|place| {
         // SAFETY: this is the runner's (invariant 3).
-        unsafe { std::mem::replace(&mut *place, (!span.is_none()).then_some(span)) }
+        unsafe { (*place).replace(span) }
     });
     quietly("the end of a span", || drop(old));
     Flow::Span
@@ -66,29 +74,34 @@ pub(super) fn is_plain(chain: Ptr) -> bool {
 /// By the owner of the tail (invariant 6).
 pub(super) unsafe fn append_change(chain: Ptr) {
     let possible = LevelFilter::current() != LevelFilter::OFF;
-    let mut current = None;
-    if possible {
-        quietly("the look-up of the current span", || {
-            current = Current::get()
-        });
-    }
     let meta = &chain.block().meta;
-    let changed = match meta.ext() {
-        Some(ext) => ext.appended.with(|last| {
+    let mut current = None;
+    let mut span = Span::none();
+    match meta.ext() {
+        Some(ext) => {
+            if possible {
+                quietly(LOOK_UP, || current = Current::get());
+            }
             // SAFETY: this is the tail's owner's.
-            unsafe { *last != current }
-        }),
-        None => current.is_some(),
-    };
-    if !changed {
-        return;
+            let same = ext.appended.with(|last| unsafe { *last == current });
+            if same {
+                return;
+            }
+            if current.is_some() {
+                quietly(LOOK_UP, || span = Span::current());
+            }
+        }
+        None => {
+            if possible {
+                quietly(LOOK_UP, || span = Span::current());
+                current = Current::of(&span);
+            }
+            if current.is_none() {
+                return;
+            }
+        }
     }
-    let ext = meta.extend();
-    let span = match current {
-        Some(_) => Span::current(),
-        None => Span::none(),
-    };
-    ext.appended.with_mut(|last| {
+    meta.extend().appended.with_mut(|last| {
         // SAFETY: as above.
         unsafe { *last = current }
     });
@@ -99,6 +112,8 @@ pub(super) unsafe fn append_change(chain: Ptr) {
         });
     }
 }
+
+const LOOK_UP: &str = "the look-up of the current span";
 
 /// The span that a run is in, entered once for all neighbouring stages.
 pub(super) struct Scope {
@@ -115,29 +130,61 @@ impl Scope {
         }
     }
 
-    /// Enters the span of the next stages, unless that was done.
+    /// Enters the span of the next stages, unless that was done. Until it is
+    /// left, the chain has it not.
+    ///
+    /// By the runner.
     #[inline]
     pub(super) fn enter(&mut self, meta: &Meta) {
         if !self.looked {
             self.looked = true;
             if let Some(ext) = meta.ext() {
-                quietly("the entering of a span", || {
-                    let span = ext.span.with(|span| {
-                        // SAFETY: by the runner (invariant 3).
-                        unsafe { (*span).clone() }
-                    });
-                    self.entered = span.map(Span::entered);
-                });
+                self.enter_that_of(ext);
             }
         }
     }
 
+    #[cold]
+    #[inline(never)]
+    fn enter_that_of(&mut self, ext: &Ext) {
+        // SAFETY: by the runner (invariant 3).
+        let span = ext.span.with_mut(|span| unsafe { (*span).take() });
+        quietly("the entering of a span", || {
+            self.entered = span.map(Span::entered);
+        });
+    }
+
     /// Leaves it: the run ends, changes chains, or the span changes.
+    ///
+    /// By the runner.
     #[inline]
-    pub(super) fn leave(&mut self) {
+    pub(super) fn leave(&mut self, meta: &Meta) {
         self.looked = false;
         if let Some(span) = self.entered.take() {
-            quietly("the leaving of a span", || drop(span));
+            give_back(span, meta);
         }
     }
+}
+
+/// Leaves the span, and puts it back for the next stages, unless they have
+/// another one.
+#[cold]
+#[inline(never)]
+fn give_back(span: EnteredSpan, meta: &Meta) {
+    quietly("the leaving of a span", || {
+        let span = span.exit();
+        let Some(ext) = meta.ext() else { return };
+        let old = ext.span.with_mut(|place| {
+            // SAFETY: by the runner (invariant 3).
+            let place = unsafe { &mut *place };
+            match place {
+                Some(_) => Some(span),
+                None => {
+                    *place = Some(span);
+                    None
+                }
+            }
+        });
+        drop(old);
+    });
 }

@@ -2,6 +2,7 @@
 //! slot, else boxed.
 
 use std::mem::{self, MaybeUninit};
+use std::ptr;
 
 /// Untyped storage. Whether it holds something, and of which type, is known
 /// from the chain's state alone (invariants 4 and 7).
@@ -46,6 +47,27 @@ impl<const WORDS: usize> Slot<WORDS> {
         } else {
             // SAFETY: `put` stored a pointer from `Box::into_raw`.
             unsafe { *Box::from_raw(place.cast::<*mut V>().read()) }
+        }
+    }
+
+    /// Moves a result out in parts, as it was put in: a read of the whole would
+    /// wait until those writes are through.
+    ///
+    /// # Safety
+    ///
+    /// As for [`take`](Slot::take).
+    #[inline]
+    pub(super) unsafe fn take_result<T, E>(&mut self) -> Result<T, E> {
+        if !Self::fits::<Result<T, E>>() {
+            // SAFETY: the caller says so.
+            return unsafe { self.take() };
+        }
+        // SAFETY: the caller says so; what is read counts as moved out.
+        unsafe {
+            match self.peek::<Result<T, E>>() {
+                Ok(value) => Ok(ptr::read(value)),
+                Err(error) => Err(ptr::read(error)),
+            }
         }
     }
 

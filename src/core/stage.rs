@@ -2,9 +2,9 @@
 
 use super::block::Ptr;
 use super::meta::{Meta, Watch, WatchState};
-use super::record::{Flow, Kind, Record, Sort, read_closure, size_with};
+use super::record::{Flow, Kind, Record, Sort, pass, read_closure, size_with};
 use super::tail::Tail;
-use crate::failure::{Failure, Place};
+use crate::failure::{Failure, Name, Place};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 
@@ -39,7 +39,7 @@ impl<T> Step<T> {
     pub(crate) fn settled<S: Stage>(self, site: Site<'_>) -> Self {
         let Step::Wait(tail) = self else { return self };
         match tail.take() {
-            Ok((Err(failure), _)) => Step::Done(Err(noted(failure, site, S::name()))),
+            Ok((Err(failure), _)) => Step::Done(Err(noted(failure, site, S::name))),
             Ok((result, _)) => Step::Done(result),
             Err(tail) => Step::Wait(tail),
         }
@@ -86,7 +86,7 @@ impl<'a> Site<'a> {
 
 /// Notes in `failure`'s trace that it left the callback `name`.
 #[cold]
-pub(crate) fn noted(mut failure: Failure, site: Site<'_>, name: &'static str) -> Failure {
+pub(crate) fn noted(mut failure: Failure, site: Site<'_>, name: Name) -> Failure {
     let (made, label) = match site.owner {
         Owner::Made(made) => (made, None),
         Owner::Chain(meta) => (meta.made(), meta.label()),
@@ -116,7 +116,7 @@ pub(crate) fn call<S: Stage>(
 
 #[cold]
 fn panicked<S: Stage>(payload: Box<dyn Any + Send>, site: Site<'_>) -> Failure {
-    noted(Failure::panicked(payload, site.at), site, S::name())
+    noted(Failure::panicked(payload, site.at), site, S::name)
 }
 
 /// The kind of a record that holds an `S`.
@@ -161,7 +161,8 @@ unsafe fn run_stage<S: Stage>(record: *mut Record, chain: Ptr) -> Flow {
     }
 }
 
-/// Takes a stage out of its record, and its input out of the slot.
+/// Takes a stage out of its record, which the runner then is past, and its
+/// input out of the slot.
 ///
 /// # Safety
 ///
@@ -174,6 +175,7 @@ unsafe fn taken<'a, S: Stage>(
     // SAFETY: the caller says what the record holds, and that it is the
     // runner: the slot holds this stage's input (3, 4, 7).
     unsafe {
+        pass(record, chain, size_with::<S>());
         let stage = read_closure::<S>(record);
         let input = chain.block().slot.with_mut(|slot| (*slot).take());
         (stage, input, Site::of(record, chain))
@@ -227,7 +229,7 @@ unsafe fn came_to<S: Stage>(step: Step<S::Out>, record: *mut Record, chain: Ptr)
             let error = "a callback returned the Deferred that it is on";
             let failure = Failure::from_box(error.into(), site.at);
             drop(tail);
-            Err(noted(failure, site, S::name()))
+            Err(noted(failure, site, S::name))
         }
         Step::Wait(tail) => return Flow::Wait(tail.into_ptr()),
     };

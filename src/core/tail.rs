@@ -359,7 +359,7 @@ pub(super) unsafe fn take_value<T>(chain: Ptr) -> Result<T, Failure> {
     chain
         .block()
         .slot
-        .with_mut(|slot| unsafe { (*slot).take() })
+        .with_mut(|slot| unsafe { (*slot).take_result() })
 }
 
 /// What goes before a stage: word to the watcher, a change of span.

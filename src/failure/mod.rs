@@ -3,9 +3,9 @@
 //!
 //! Nothing here knows of chains. Invariants:
 //!
-//! 1. A [`Failure`] is immutable but for its trace and a panic's payload; its
+//! 1. A [`Failure`] is immutable but for its path and a panic's payload; its
 //!    clones share both, so a failure keeps its identity wherever it goes.
-//! 2. Neither lock (trace, payload) is held while code of the user runs.
+//! 2. Neither lock (path, payload) is held while code of the user runs.
 //! 3. A failure that leaves for plain error code (as a [`DeferredError`] or a
 //!    [`BoxError`]) and comes back is the same failure, not a wrapper of it.
 
@@ -28,7 +28,7 @@ pub use group::{FailureGroup, FirstError};
 pub use or_fail::OrFail;
 pub use panic::PanicError;
 pub(crate) use panic::{discard, quietly};
-pub(crate) use trace::brief;
+pub(crate) use trace::{Name, brief};
 pub use trace::{Place, PlaceKind, Trace};
 pub use trapped::Trapped;
 pub(crate) use unhandled::{Capture, report};

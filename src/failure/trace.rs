@@ -32,16 +32,32 @@ const CHAINS: usize = 4;
 #[derive(Clone)]
 pub struct Trace {
     raised: Place,
-    // The one place that most failures have besides, kept without allocating.
     second: Option<Place>,
+    rest: Option<Box<Rest>>,
+}
+
+/// What a failure keeps of its way: a few words, which every failure has.
+#[derive(Clone)]
+pub(super) struct Path {
+    raised: &'static Location<'static>,
+    // The one place that most failures have besides, kept without allocating.
+    second: Option<Step>,
     // What few have, and so not worth more than a word.
     rest: Option<Box<Rest>>,
+}
+
+/// A place that a failure left, or crossed, in a Deferred without a label.
+#[derive(Clone, Copy)]
+struct Step {
+    at: &'static Location<'static>,
+    /// Of the callback, if it left one, and where that one's Deferred was made.
+    left: Option<(Name, &'static Location<'static>)>,
 }
 
 /// What a failure has that went further, or was watched.
 #[derive(Clone, Default)]
 struct Rest {
-    /// The places from the third to the eighth.
+    /// The places up to the eighth, but for those before.
     head: Vec<Place>,
     tail: VecDeque<Place>,
     skipped: u64,
@@ -78,6 +94,9 @@ pub enum PlaceKind {
     Awaited,
 }
 
+/// Gives the name of a callback: half as large as the name.
+pub(crate) type Name = fn() -> &'static str;
+
 /// One step on a failure's path.
 ///
 /// # Examples
@@ -92,11 +111,11 @@ pub enum PlaceKind {
 /// let left = trace.places().last().unwrap();
 /// assert_eq!((left.at().file(), left.label()), (file!(), Some("the number")));
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub struct Place {
     kind: PlaceKind,
     at: &'static Location<'static>,
-    name: Option<&'static str>,
+    name: Option<Name>,
     made: Option<&'static Location<'static>>,
     label: Option<&'static str>,
 }
@@ -114,7 +133,7 @@ impl Place {
 
     pub(crate) fn left(
         at: &'static Location<'static>,
-        name: &'static str,
+        name: Name,
         made: &'static Location<'static>,
         label: Option<&'static str>,
     ) -> Self {
@@ -150,7 +169,7 @@ impl Place {
     /// Returns the callback's name, as `std::any::type_name` gives it, where a
     /// callback was left.
     pub fn name(&self) -> Option<&'static str> {
-        self.name
+        self.name.map(|name| name())
     }
 
     /// Returns where the Deferred whose callback was left had been made.
@@ -164,6 +183,15 @@ impl Place {
     }
 }
 
+impl PartialEq for Place {
+    fn eq(&self, other: &Self) -> bool {
+        let parts = |place: &Self| (place.kind, place.at, place.name(), place.made, place.label);
+        parts(self) == parts(other)
+    }
+}
+
+impl Eq for Place {}
+
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match self.kind {
@@ -172,7 +200,7 @@ impl fmt::Display for Place {
             PlaceKind::Awaited => "crossed the .await of the Deferred made at",
         };
         write!(f, "{what} {}:{}", self.at.file(), self.at.line())?;
-        if let Some(name) = self.name {
+        if let Some(name) = self.name() {
             write!(f, ", {}", brief(name))?;
         }
         if let Some(made) = self.made {
@@ -216,22 +244,39 @@ impl fmt::Debug for Place {
     }
 }
 
-impl Trace {
+impl Step {
+    fn place(self) -> Place {
+        match self.left {
+            Some((name, made)) => Place::left(self.at, name, made, None),
+            None => Place::awaited(self.at, None),
+        }
+    }
+}
+
+impl Path {
     pub(super) fn new(at: &'static Location<'static>) -> Self {
-        Trace {
-            raised: Place::raised(at),
+        Path {
+            raised: at,
             second: None,
             rest: None,
         }
     }
 
+    #[inline(always)]
     pub(super) fn push(&mut self, place: Place) {
-        if self.second.is_none() {
-            self.second = Some(place);
-            return;
+        if self.second.is_none() && self.rest.is_none() && place.label.is_none() {
+            let left = place.name.zip(place.made);
+            self.second = Some(Step { at: place.at, left });
+        } else {
+            self.push_to_rest(place);
         }
+    }
+
+    #[inline(never)]
+    fn push_to_rest(&mut self, place: Place) {
+        let before = 1 + usize::from(self.second.is_some());
         let rest = self.rest.get_or_insert_default();
-        if rest.head.len() < HEAD - 2 {
+        if before + rest.head.len() < HEAD {
             rest.head.push(place);
         } else {
             if rest.tail.len() == TAIL {
@@ -253,7 +298,19 @@ impl Trace {
         }
         seen.push(chain);
     }
+}
 
+impl From<Path> for Trace {
+    fn from(path: Path) -> Self {
+        Trace {
+            raised: Place::raised(path.raised),
+            second: path.second.map(Step::place),
+            rest: path.rest,
+        }
+    }
+}
+
+impl Trace {
     /// The watched chains that were kept, oldest first.
     pub(super) fn chains(&self) -> impl Iterator<Item = &Picture> {
         self.rest
@@ -330,24 +387,32 @@ mod tests {
         }
     }
 
+    /// A place with a label is kept elsewhere than one without.
     #[test]
-    fn first_eight_and_last_twenty_four_are_kept() {
+    fn first_eight_and_last_twenty_four_are_kept_with_and_without_labels() {
         let here = Location::caller();
-        let mut trace = Trace::new(here);
-        for _ in 0..HEAD + TAIL - 1 {
-            trace.push(Place::awaited(here, None));
+        for label in [None, Some("second")] {
+            let mut path = Path::new(here);
+            path.push(Place::awaited(here, label));
+            for _ in 0..HEAD + TAIL - 2 {
+                path.push(Place::awaited(here, None));
+            }
+            let trace = Trace::from(path.clone());
+            assert_eq!((trace.places().count(), trace.skipped()), (32, 0));
+            path.push(Place::awaited(here, Some("newest")));
+            let trace = Trace::from(path);
+            assert_eq!((trace.places().count(), trace.skipped()), (32, 1));
+            let mut places = trace.places();
+            assert_eq!(places.next(), Some(&Place::raised(here)));
+            assert_eq!(places.next(), Some(&Place::awaited(here, label)));
+            assert_eq!(places.last().and_then(Place::label), Some("newest"));
+            let text = trace.to_string();
+            assert!(
+                text.lines()
+                    .nth(HEAD)
+                    .is_some_and(|l| l.contains("1 places left out")),
+                "{text}"
+            );
         }
-        assert_eq!((trace.places().count(), trace.skipped()), (32, 0));
-        trace.push(Place::awaited(here, Some("newest")));
-        assert_eq!((trace.places().count(), trace.skipped()), (32, 1));
-        assert_eq!(trace.places().next(), Some(&Place::raised(here)));
-        assert_eq!(trace.places().last().and_then(Place::label), Some("newest"));
-        let text = trace.to_string();
-        assert!(
-            text.lines()
-                .nth(HEAD)
-                .is_some_and(|l| l.contains("1 places left out")),
-            "{text}"
-        );
     }
 }

@@ -1,7 +1,7 @@
 //! The failure itself.
 
 use super::panic::PanicError;
-use super::trace::{Picture, Place, Trace};
+use super::trace::{Path, Picture, Place, Trace};
 use super::{BoxError, Cancelled, DeferredError, ResolverDropped, TimedOut, Trapped, lock};
 use std::any::Any;
 use std::error::Error;
@@ -42,32 +42,35 @@ use std::sync::{Arc, Mutex};
 /// ```
 #[derive(Clone)]
 pub struct Failure {
-    inner: Arc<Inner<dyn Error + Send + Sync>>,
+    inner: Arc<Inner<dyn Holder>>,
 }
 
-struct Inner<E: ?Sized> {
-    trace: Mutex<Trace>,
+struct Inner<H: ?Sized> {
+    path: Mutex<Path>,
     // A cancellation that was asked for by dropping: nobody wants its report.
     quiet: bool,
-    error: E,
+    holder: H,
 }
 
-/// An error that arrived boxed; looked through wherever the error is shown.
+/// What an error is in: itself, or the box that it came in. A question to the
+/// error for its type would take longer than this.
+trait Holder: Send + Sync + 'static {
+    fn error(&self) -> &(dyn Error + Send + Sync + 'static);
+}
+
+impl<E: Error + Send + Sync + 'static> Holder for E {
+    fn error(&self) -> &(dyn Error + Send + Sync + 'static) {
+        self
+    }
+}
+
 struct Boxed(BoxError);
 
-impl fmt::Debug for Boxed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, f)
+impl Holder for Boxed {
+    fn error(&self) -> &(dyn Error + Send + Sync + 'static) {
+        &*self.0
     }
 }
-
-impl fmt::Display for Boxed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
-    }
-}
-
-impl Error for Boxed {}
 
 impl Failure {
     /// Makes a failure of `error`, raised at the caller's line.
@@ -92,12 +95,7 @@ impl Failure {
     pub(crate) fn from_box(error: BoxError, at: &'static Location<'static>) -> Self {
         match error.downcast::<DeferredError>() {
             Ok(carrier) => carrier.into_failure(),
-            Err(error) => {
-                // A failure that was wrapped on its way (by a context, say)
-                // keeps the path it had.
-                let trace = error.source().and_then(carried).map(Failure::trace);
-                Failure::build(Boxed(error), trace.unwrap_or_else(|| Trace::new(at)), false)
-            }
+            Err(error) => Failure::raised(Boxed(error), at),
         }
     }
 
@@ -114,8 +112,27 @@ impl Failure {
             return carrier.into_failure();
         }
         let error = error.expect("only a DeferredError is taken out");
-        let trace = error.source().and_then(carried).map(Failure::trace);
-        Failure::build(error, trace.unwrap_or_else(|| Trace::new(at)), false)
+        Failure::raised(error, at)
+    }
+
+    #[inline]
+    fn raised(holder: impl Holder, at: &'static Location<'static>) -> Self {
+        match holder.error().source().and_then(carried) {
+            // Where all of it is known it is written in place.
+            None => Failure::build(holder, Path::new(at), false),
+            Some(wrapped) => {
+                let path = wrapped.path();
+                Failure::wrapped(holder, path)
+            }
+        }
+    }
+
+    /// One that was wrapped on its way (by a context, say) keeps the path that
+    /// it had.
+    #[cold]
+    #[inline(never)]
+    fn wrapped(holder: impl Holder, path: Path) -> Self {
+        Failure::build(holder, path, false)
     }
 
     pub(crate) fn cancelled(
@@ -123,7 +140,7 @@ impl Failure {
         quiet: bool,
         at: &'static Location<'static>,
     ) -> Self {
-        Failure::build(Cancelled { reason }, Trace::new(at), quiet)
+        Failure::build(Cancelled { reason }, Path::new(at), quiet)
     }
 
     /// For a Deferred whose failure nobody can see.
@@ -132,26 +149,22 @@ impl Failure {
     }
 
     pub(crate) fn panicked(payload: Box<dyn Any + Send>, at: &'static Location<'static>) -> Self {
-        Failure::build(PanicError::new(payload), Trace::new(at), false)
+        Failure::build(PanicError::new(payload), Path::new(at), false)
     }
 
-    fn build<E: Error + Send + Sync + 'static>(error: E, trace: Trace, quiet: bool) -> Self {
-        let trace = Mutex::new(trace);
+    fn build(holder: impl Holder, path: Path, quiet: bool) -> Self {
+        let path = Mutex::new(path);
         let inner = Arc::new(Inner {
-            trace,
+            path,
             quiet,
-            error,
+            holder,
         });
         Failure { inner }
     }
 
     /// Returns the error.
     pub fn error(&self) -> &(dyn Error + Send + Sync + 'static) {
-        let error = &self.inner.error;
-        match error.downcast_ref::<Boxed>() {
-            Some(boxed) => &*boxed.0,
-            None => error,
-        }
+        self.inner.holder.error()
     }
 
     /// Returns whether the error, or one of its sources, is an `E`.
@@ -217,25 +230,30 @@ impl Failure {
 
     /// Returns the path this failure took up to now.
     pub fn trace(&self) -> Trace {
-        lock(&self.inner.trace).clone()
+        self.path().into()
     }
 
+    fn path(&self) -> Path {
+        lock(&self.inner.path).clone()
+    }
+
+    #[inline(always)]
     pub(crate) fn note(&mut self, place: Place) {
         // The usual failure has one owner, and then no lock is needed.
         match Arc::get_mut(&mut self.inner) {
             Some(inner) => inner
-                .trace
+                .path
                 .get_mut()
                 .unwrap_or_else(|poisoned| poisoned.into_inner())
                 .push(place),
-            None => lock(&self.inner.trace).push(place),
+            None => lock(&self.inner.path).push(place),
         }
     }
 
     /// Keeps the picture of a chain that this failure came through, for its
     /// `Debug`.
     pub(crate) fn came_through(&self, chain: Arc<Picture>) {
-        lock(&self.inner.trace).push_chain(chain);
+        lock(&self.inner.path).push_chain(chain);
     }
 
     pub(crate) fn is_quiet(&self) -> bool {

@@ -198,7 +198,31 @@ impl<T: Send + 'static, M: Mode<T>> Group<T, M> {
     }
 
     /// Takes in the result of a child.
+    #[inline]
     pub(super) fn report(&self, index: usize, result: Result<T, Failure>) {
+        match result {
+            // The usual one, taken apart at once: what is written in parts and
+            // moved as a whole makes the processor wait.
+            Ok(value) if !M::FIRST_VALUE => self.report_value(index, value),
+            result => self.report_any(index, result),
+        }
+    }
+
+    #[inline(never)]
+    fn report_value(&self, index: usize, value: T) {
+        let mut state = lock(&self.state);
+        if state.decided {
+            drop(state);
+            return self.report_any(index, Ok(value));
+        }
+        let place = std::mem::replace(&mut state.places[index], Place::Done(Ok(value)));
+        state.waiting -= 1;
+        self.end_if_all(state);
+        drop(place);
+    }
+
+    #[inline(never)]
+    fn report_any(&self, index: usize, result: Result<T, Failure>) {
         let mut state = lock(&self.state);
         let place = std::mem::replace(&mut state.places[index], Place::Empty);
         state.waiting -= 1;
@@ -225,10 +249,14 @@ impl<T: Send + 'static, M: Mode<T>> Group<T, M> {
     }
 
     /// Fires with all results, if they are there.
-    fn end_if_all(&self, mut state: MutexGuard<'_, State<T, M::Output>>) {
-        if state.waiting > 0 || state.open || state.decided {
-            return;
+    #[inline]
+    fn end_if_all(&self, state: MutexGuard<'_, State<T, M::Output>>) {
+        if state.waiting == 0 && !state.open && !state.decided {
+            self.end(state);
         }
+    }
+
+    fn end(&self, mut state: MutexGuard<'_, State<T, M::Output>>) {
         state.decided = true;
         let places = std::mem::take(&mut state.places);
         let resolver = state.resolver.take();

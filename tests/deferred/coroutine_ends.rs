@@ -10,9 +10,10 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Poll, Waker};
+use std::thread;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::yield_now;
-use tokio_deferred::{Deferred, Failure, testing};
+use tokio_deferred::{Deferred, DeferredError, Failure, testing};
 
 fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
@@ -251,4 +252,42 @@ fn awaited_beside_a_handle_then_its_stage_is_awaited_then_cancel() {
         assert!(d.await.unwrap_err().is_cancelled());
     });
     drop(handle);
+}
+
+/// The value of that stage is on its way, and comes; the cancel waits for it,
+/// and reaches what is awaited then.
+#[test]
+fn cancel_from_another_thread_while_a_stage_of_what_is_awaited_runs() {
+    let runtime = runtime();
+    let (resolver, first) = Deferred::<i32>::new();
+    let (running, is_running) = mpsc::channel();
+    let (go_on, may_go_on) = mpsc::channel();
+    let first = first.map(move |n| {
+        running.send(()).unwrap();
+        may_go_on.recv().unwrap();
+        n
+    });
+    let (second, awaited_then) = Deferred::<i32>::new();
+    let d = Deferred::from_coroutine_on(runtime.handle(), async move {
+        let n = first.await?;
+        let failure = awaited_then.await.unwrap_err();
+        Ok::<_, DeferredError>((n, failure.is_cancelled()))
+    });
+    let firing = thread::spawn(move || resolver.callback(7));
+    is_running.recv().unwrap();
+    // This thread has run a chain before, and runs none now.
+    let (ran, runs) = Deferred::<()>::new();
+    let runs = runs.map(|()| ());
+    ran.callback(());
+    testing::success_of(runs);
+    d.cancel();
+    go_on.send(()).unwrap();
+    firing.join().unwrap();
+    // The poll that brings the value, and the one that brings the cancel.
+    runtime.block_on(async {
+        yield_now().await;
+        yield_now().await;
+    });
+    assert!(second.is_cancelled());
+    assert_eq!(runtime.block_on(d).unwrap(), (7, true));
 }

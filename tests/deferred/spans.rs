@@ -71,3 +71,25 @@ fn the_span_is_left_when_the_fire_returns_also_behind_a_stage_that_pauses() {
         }
     });
 }
+
+#[test]
+fn the_span_is_kept_from_run_to_run_until_another_one_is_current() {
+    tracing::subscriber::with_default(Registry::default(), || {
+        let log = Log::default();
+        let one = info_span!("one");
+        let (resolver, d) = Deferred::new();
+        let d = one.in_scope(|| d.map(note(&log)));
+        info_span!("firing").in_scope(|| resolver.callback(()));
+        let mut d = Some(d);
+        let mut added_paused = |span: &Span| {
+            let pause = d.as_ref().map(Deferred::pause);
+            d = d.take().map(|d| span.in_scope(|| d.map(note(&log))));
+            info_span!("unpausing").in_scope(|| drop(pause));
+        };
+        added_paused(&one);
+        added_paused(&Span::none());
+        added_paused(&one);
+        added_paused(&one);
+        assert_eq!(log.all(), ["one", "one", "unpausing", "one", "one"]);
+    });
+}
