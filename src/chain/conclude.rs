@@ -57,7 +57,11 @@ impl<T: Send + 'static> Deferred<T> {
     /// Ends this chain with a function that takes the result. Its panics are
     /// caught, and only said through `tracing`: it is no user's code.
     pub(crate) fn end(self, f: impl FnOnce(Result<T, crate::Failure>) + Send + 'static) {
-        match self.into_result() {
+        let held = match self.held.into_pending() {
+            Ok(pending) => return pending.finish(f),
+            Err(held) => held,
+        };
+        match held.into_result() {
             Ok((result, _)) => quietly("the end of a chain", || f(result)),
             Err(tail) => tail.finish(f),
         }

@@ -75,6 +75,16 @@ impl<T> Pending<T> {
     ) -> Tail<S::Out> {
         self.tail.add_to(self.seen, stage, place)
     }
+
+    /// Ends the chain, as [`Tail::finish`] does.
+    #[inline]
+    pub(crate) fn finish<F>(self, f: F)
+    where
+        F: FnOnce(Result<T, Failure>) + Send + 'static,
+        T: Send + 'static,
+    {
+        self.tail.finish(f);
+    }
 }
 
 /// A tail that is borrowed.

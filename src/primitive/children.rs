@@ -20,9 +20,10 @@
 
 use crate::chain::{Deferred, Resolver};
 use crate::core::{CancelRequest, Delegate, Handle};
-use crate::failure::{Failure, FirstError, lock, quietly, report};
+use crate::failure::{Failure, FirstError, quietly, report};
+use crate::sync::{Mutex, MutexGuard, lock};
 use std::panic::Location;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 
 /// What a group does beside waiting for all of its children.
 #[derive(Clone, Copy, Debug, Default)]

@@ -3,6 +3,7 @@
 //!
 //! They run with those of the core; see there.
 
+mod children;
 mod queue;
 mod share;
 mod waiting;
