@@ -29,8 +29,9 @@ pub(super) union Payload {
 pub(super) struct Kind {
     /// In bytes, with the header.
     pub(super) size: usize,
-    /// Runs the record, and moves the runner past it, unless it is the last
-    /// one: before any code of the user's. Its memory is forgotten afterwards.
+    /// Runs the record, and moves the runner past it before any code of the
+    /// user's: unless it is a jump, which says where to go on, or the last one.
+    /// Its memory is forgotten afterwards.
     ///
     /// Not the runner's loop does it: there the size would have to be looked up
     /// first, and where the next record is would be known that much later.

@@ -117,7 +117,7 @@ impl Run {
                 }
             }
             // SAFETY: the record is complete (6, 8), and we are the runner (3):
-            // it is run once, and moves us past it.
+            // it is run once, and moves us on.
             let flow = unsafe {
                 self.scope.enter(&block.meta);
                 self.record = record;

@@ -11,7 +11,6 @@ use super::record::{Flow, HEADER, Kind, Payload, Record, Sort, pass, read_closur
 use super::tail::append;
 use crate::failure::quietly;
 use tracing::level_filters::LevelFilter;
-use tracing::span::EnteredSpan;
 use tracing::{Id, Metadata, Span};
 
 /// Which span is current: its identity, and that of its call site, as two
@@ -77,28 +76,34 @@ pub(super) unsafe fn append_change(chain: Ptr) {
     let meta = &chain.block().meta;
     let mut current = None;
     let mut span = Span::none();
-    match meta.ext() {
-        Some(ext) => {
-            if possible {
-                quietly(LOOK_UP, || current = Current::get());
-            }
-            // SAFETY: this is the tail's owner's.
-            let same = ext.appended.with(|last| unsafe { *last == current });
-            if same {
-                return;
-            }
-            if current.is_some() {
-                quietly(LOOK_UP, || span = Span::current());
+    if let Some(ext) = meta.ext() {
+        // SAFETY: this is the tail's owner's.
+        let is_last = |current: &_| ext.appended.with(|last| unsafe { *last == *current });
+        if possible {
+            quietly(LOOK_UP, || current = Current::get());
+        }
+        if is_last(&current) {
+            return;
+        }
+        if current.is_some() {
+            quietly(LOOK_UP, || span = Span::current());
+            if span.is_none() {
+                // It panicked. This stage has none; the next one asks again.
+                current = None;
+                if is_last(&current) {
+                    return;
+                }
             }
         }
-        None => {
-            if possible {
-                quietly(LOOK_UP, || span = Span::current());
-                current = Current::of(&span);
-            }
-            if current.is_none() {
-                return;
-            }
+    } else {
+        if possible {
+            quietly(LOOK_UP, || span = Span::current());
+            // Where a clone of a span is another one, the next stage will take
+            // that for a change, once.
+            current = Current::of(&span);
+        }
+        if current.is_none() {
+            return;
         }
     }
     meta.extend().appended.with_mut(|last| {
@@ -118,7 +123,9 @@ const LOOK_UP: &str = "the look-up of the current span";
 /// The span that a run is in, entered once for all neighbouring stages.
 pub(super) struct Scope {
     looked: bool,
-    entered: Option<EnteredSpan>,
+    /// The chain's, which gets it back. Not a guard: a subscriber that panics
+    /// when it is left would take the span along.
+    entered: Option<Span>,
 }
 
 impl Scope {
@@ -148,10 +155,20 @@ impl Scope {
     #[inline(never)]
     fn enter_that_of(&mut self, ext: &Ext) {
         // SAFETY: by the runner (invariant 3).
-        let span = ext.span.with_mut(|span| unsafe { (*span).take() });
+        let Some(span) = ext.span.with_mut(|span| unsafe { (*span).take() }) else {
+            return;
+        };
+        let mut entered = false;
         quietly("the entering of a span", || {
-            self.entered = span.map(Span::entered);
+            // `exit` is the end of this guard.
+            std::mem::forget(span.enter());
+            entered = true;
         });
+        if entered {
+            self.entered = Some(span);
+        } else {
+            give_back(span, ext);
+        }
     }
 
     /// Leaves it: the run ends, changes chains, or the span changes.
@@ -161,30 +178,48 @@ impl Scope {
     pub(super) fn leave(&mut self, meta: &Meta) {
         self.looked = false;
         if let Some(span) = self.entered.take() {
-            give_back(span, meta);
+            leave_that_of(span, meta);
         }
     }
 }
 
-/// Leaves the span, and puts it back for the next stages, unless they have
-/// another one.
+impl Drop for Scope {
+    /// What is not left in order is left by a panic of this library's own.
+    fn drop(&mut self) {
+        if let Some(span) = &self.entered {
+            exit(span);
+        }
+    }
+}
+
 #[cold]
 #[inline(never)]
-fn give_back(span: EnteredSpan, meta: &Meta) {
+fn leave_that_of(span: Span, meta: &Meta) {
+    exit(&span);
+    if let Some(ext) = meta.ext() {
+        give_back(span, ext);
+    }
+}
+
+fn exit(span: &Span) {
     quietly("the leaving of a span", || {
-        let span = span.exit();
-        let Some(ext) = meta.ext() else { return };
-        let old = ext.span.with_mut(|place| {
-            // SAFETY: by the runner (invariant 3).
-            let place = unsafe { &mut *place };
-            match place {
-                Some(_) => Some(span),
-                None => {
-                    *place = Some(span);
-                    None
-                }
-            }
-        });
-        drop(old);
+        span.with_subscriber(|(id, subscriber)| subscriber.exit(id));
     });
+}
+
+/// Gives the chain the span of its last stages, unless the next ones have
+/// another one.
+///
+/// By the runner.
+fn give_back(span: Span, ext: &Ext) {
+    let unwanted = ext.span.with_mut(|place| {
+        // SAFETY: by the runner (invariant 3).
+        let place = unsafe { &mut *place };
+        if place.is_some() {
+            return Some(span);
+        }
+        *place = Some(span);
+        None
+    });
+    quietly("the end of a span", || drop(unwanted));
 }

@@ -1,9 +1,12 @@
 //! Stages run in the span that was current when they were added.
 
 use crate::support::{Later, Log};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio_deferred::{Deferred, testing};
-use tracing::{Span, info_span};
-use tracing_subscriber::Registry;
+use tracing::{Id, Span, Subscriber, info_span};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::{Registry, registry::LookupSpan};
 
 fn note(log: &Log) -> impl FnOnce(()) + Send + 'static + use<> {
     let log = log.clone();
@@ -91,5 +94,41 @@ fn the_span_is_kept_from_run_to_run_until_another_one_is_current() {
         added_paused(&one);
         added_paused(&one);
         assert_eq!(log.all(), ["one", "one", "unpausing", "one", "one"]);
+    });
+}
+
+/// Panics once when a span is left, after it was told to.
+#[derive(Clone, Default)]
+struct PanicAtExit(Arc<AtomicBool>);
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for PanicAtExit {
+    fn on_exit(&self, _: &Id, _: Context<'_, S>) {
+        let panics = self.0.swap(false, Ordering::Relaxed);
+        assert!(!panics, "the subscriber's own");
+    }
+}
+
+#[test]
+fn a_subscriber_panics_when_the_span_is_left_then_later_stages_are_in_it() {
+    let panics = PanicAtExit::default();
+    tracing::subscriber::with_default(Registry::default().with(panics.clone()), || {
+        let log = Log::default();
+        let one = info_span!("one");
+        let (resolver, d) = Deferred::new();
+        let (inner, returned) = Deferred::<()>::new();
+        let d = one.in_scope(|| {
+            d.map(note(&log))
+                .add_callback(move |()| returned)
+                .map(note(&log))
+        });
+        panics.0.store(true, Ordering::Relaxed);
+        resolver.callback(());
+        assert!(!panics.0.load(Ordering::Relaxed), "it was left");
+        inner.callback(());
+        let pause = d.pause();
+        let d = one.in_scope(|| d.map(note(&log)));
+        drop(pause);
+        assert_eq!(log.all(), ["one", "one", "one"]);
+        testing::success_of(d);
     });
 }
