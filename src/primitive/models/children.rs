@@ -2,7 +2,6 @@
 //!
 //! | model | preemptions | interleavings |
 //! |---|---|---|
-//! | `two_fire_from_two_threads` | any | 4 |
 //! | `one_fires_while_it_is_entered` | any | 1,353 |
 //! | `one_fires_while_another_fails` | any | 25 |
 //! | `two_race_from_two_threads` | any | 71,278 |
@@ -22,18 +21,6 @@ fn two() -> ([Resolver<Value>; 2], [Deferred<Value>; 2]) {
 /// The values as one: 1 and 2 are 12.
 fn digits(values: Vec<Value>) -> Value {
     value(values.iter().fold(0, |n, value| n * 10 + value.0))
-}
-
-#[test]
-fn two_fire_from_two_threads() {
-    model(|| {
-        let ([first, second], children) = two();
-        let all = gather_results(children).map(digits);
-        let firing = fire(first, 1);
-        second.callback(value(2));
-        firing.join().unwrap();
-        assert_eq!(outcome(all), 12);
-    });
 }
 
 #[test]
