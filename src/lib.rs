@@ -108,13 +108,13 @@ mod chain;
 mod core;
 pub mod debug;
 mod failure;
+#[cfg(tokio_deferred_break)]
+#[doc(hidden)]
+pub mod fault_injection;
 pub mod guide;
 #[cfg(tokio_deferred_loom)]
 mod models;
 mod primitive;
-#[cfg(tokio_deferred_break)]
-#[doc(hidden)]
-pub mod sabotage;
 mod sync;
 pub mod task;
 pub mod testing;

@@ -28,7 +28,7 @@
 
 use crate::bridge::find_runtime;
 use crate::chain::{Deferred, Outcome, Resolver};
-use crate::failure::{DeferredError, Failure, NoRuntime, discard, quietly, report};
+use crate::failure::{DeferredError, Failure, NoRuntime, catch_and_log, discard, report};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::{Arc, OnceLock};
 use tokio::runtime::Handle;
@@ -293,7 +293,7 @@ fn call_on<R: Outcome>(
 
 /// Drops a call that is not made.
 fn give_up<F>(f: F) {
-    quietly("the drop of a call that was not made", || drop(f));
+    catch_and_log("the drop of a call that was not made", || drop(f));
 }
 
 /// A call on its way to a thread (invariant 1).

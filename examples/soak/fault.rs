@@ -17,8 +17,8 @@ impl Fault {
     /// Switches the fault on, if the library was built with it.
     #[cfg(tokio_deferred_break)]
     pub(crate) fn switch_on(self) -> Result<(), String> {
-        use tokio_deferred::sabotage::{self, Fault as Inside};
-        sabotage::switch_on(match self {
+        use tokio_deferred::fault_injection::{self, Fault as Inside};
+        fault_injection::switch_on(match self {
             Fault::LoseCallback => Inside::LoseCallback,
             Fault::LosePermit => Inside::LosePermit,
             Fault::DoubleRun => Inside::DoubleRun,

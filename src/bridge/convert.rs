@@ -1,7 +1,7 @@
 //! Tokio's own results as Deferreds. They need no task: whoever wakes them
 //! fires the Deferred.
 
-use super::direct;
+use super::poll_on_wake;
 use crate::chain::Deferred;
 use crate::core::{CancelRequest, Delegate};
 use crate::failure::{Cancelled, Failure, ResolverDropped, lock};
@@ -51,7 +51,7 @@ impl<T: Send + 'static> From<JoinHandle<T>> for Deferred<T> {
             abort.abort();
             None
         });
-        let _ = direct::run(task, move |joined| {
+        let _ = poll_on_wake::run(task, move |joined| {
             match joined {
                 // The canceller that aborted the task knows the reason.
                 Err(error) if error.is_cancelled() && resolver.is_cancelled() => drop(resolver),
@@ -117,7 +117,7 @@ impl<T: Send + 'static> From<oneshot::Receiver<T>> for Deferred<T> {
         });
         let (resolver, d) = Deferred::with_delegate(made, receiving.clone());
         let state = receiving.clone();
-        let waker = direct::run(Shared(receiving.clone()), move |received| {
+        let waker = poll_on_wake::run(Shared(receiving.clone()), move |received| {
             resolver.fire(received.map_err(|_| match lock(&state.cancelled).take() {
                 Some(request) => request.into_failure(),
                 None => ResolverDropped::new(made).into(),

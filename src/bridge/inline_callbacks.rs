@@ -1,7 +1,7 @@
 //! Async fns as functions of the callback style.
 
-use super::coroutine::from_fallible;
-use super::drive::Where;
+use super::coroutine::Where;
+use super::from_future::from_fallible;
 use crate::chain::Deferred;
 use crate::failure::BoxError;
 use std::panic::Location;

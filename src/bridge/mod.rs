@@ -10,18 +10,18 @@
 
 mod convert;
 mod coroutine;
-mod direct;
-mod drive;
+mod from_future;
 mod inline_callbacks;
 mod join;
 #[cfg(all(test, tokio_deferred_loom))]
 mod models;
+mod poll_on_wake;
 mod runtime;
 mod via;
 
 pub(crate) use convert::task_failure;
-pub(crate) use direct::run_each;
 pub use inline_callbacks::{CoroutineResult, inline_callbacks};
 pub use join::{JoinAll, join};
+pub(crate) use poll_on_wake::run_each;
 pub use runtime::set_default_runtime;
 pub(crate) use runtime::{find_runtime, runtime_to_enter, spawn_or};

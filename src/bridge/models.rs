@@ -15,7 +15,7 @@
 //! | `the_runtime_ends_while_a_plain_future_is_cancelled` | any | 2,854 |
 //! | `the_deferred_is_dropped_while_the_awaited_one_fires` | 4 | 11,782 |
 
-use super::drive::begin;
+use super::coroutine::begin;
 use crate::failure::Failure;
 use crate::models::harness::{Value, block_on, bounded, fire, model, outcome, value};
 use crate::{Deferred, DeferredError, Resolver, testing};
@@ -211,9 +211,9 @@ fn woken_while_cancelled_beside_a_plain_future() {
         let signal = Arc::new(Signal::default());
         let seen = signal.clone();
         let (d, task) = coroutine(async move {
-            let held = value(1);
+            let repr = value(1);
             seen.wait().await;
-            Ok(held)
+            Ok(repr)
         });
         let task = run(task);
         let waking = thread::spawn(move || signal.set());
@@ -257,9 +257,9 @@ fn the_runtime_ends_while_a_plain_future_is_cancelled() {
     model(|| {
         let signal = Arc::new(Signal::default());
         let (d, task) = coroutine(async move {
-            let held = value(1);
+            let repr = value(1);
             signal.wait().await;
-            Ok(held)
+            Ok(repr)
         });
         let ending = thread::spawn(move || drop(task));
         d.cancel();

@@ -2,7 +2,7 @@
 
 use crate::chain::{Deferred, Resolver};
 use crate::core::{CancelRequest, Delegate, Handle as ChainHandle};
-use crate::failure::{Failure, quietly};
+use crate::failure::{Failure, catch_and_log};
 use std::panic::Location;
 use std::sync::Arc;
 use tokio::runtime::Handle;
@@ -23,7 +23,7 @@ struct OnItsWay<T>(Option<Result<T, Failure>>);
 impl<T> Drop for OnItsWay<T> {
     fn drop(&mut self) {
         let result = self.0.take();
-        quietly("the drop of a value", || drop(result));
+        catch_and_log("the drop of a value", || drop(result));
     }
 }
 

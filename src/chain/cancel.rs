@@ -1,7 +1,7 @@
 //! Asking for a result no more.
 
 use super::Deferred;
-use crate::core::{CancelRequest, Handle, Tail, View};
+use crate::core::{CancelRequest, Consumer, Handle, View};
 use crate::failure::{BoxError, DeferredError};
 use futures::future::FusedFuture;
 use std::fmt;
@@ -65,8 +65,8 @@ impl<T: Send + 'static> Deferred<T> {
 
     pub(crate) fn send_cancel(&self, request: CancelRequest) {
         // A Deferred with its result in itself has nothing to cancel.
-        match self.held.view() {
-            View::Chain(tail) => tail.cancel(request),
+        match self.repr.view() {
+            View::Chain(consumer) => consumer.cancel(request),
             View::Ready(_) | View::Taken(_) => request.give_up(),
         }
     }
@@ -95,14 +95,14 @@ impl<T: Send + 'static> Deferred<T> {
     }
 
     pub(crate) fn core_handle(&self) -> Handle {
-        self.at_chain(Tail::handle, Tail::handle)
+        self.at_chain(Consumer::handle, Consumer::handle)
     }
 
     /// Returns a handle, unless the result is there and nothing is left to
     /// cancel.
     pub(crate) fn pending_handle(&self) -> Option<Handle> {
-        match self.held.view() {
-            View::Chain(tail) if !tail.is_at_rest() => Some(tail.handle()),
+        match self.repr.view() {
+            View::Chain(consumer) if !consumer.is_at_rest() => Some(consumer.handle()),
             _ => None,
         }
     }

@@ -2,7 +2,7 @@
 
 use super::{Deferred, Resolver};
 use crate::core::View;
-use crate::failure::{quietly, report};
+use crate::failure::{catch_and_log, report};
 
 impl<T: Send + 'static> Deferred<T> {
     /// Ends this chain by firing `resolver` with its result: Twisted's
@@ -24,7 +24,7 @@ impl<T: Send + 'static> Deferred<T> {
     pub fn chain_deferred(self, resolver: Resolver<T>) {
         match self.into_result() {
             Ok((result, _)) => resolver.fire(result),
-            Err(tail) => tail.fire_into(resolver.into_head()),
+            Err(consumer) => consumer.fire_into(resolver.into_producer()),
         }
     }
 
@@ -57,13 +57,13 @@ impl<T: Send + 'static> Deferred<T> {
     /// Ends this chain with a function that takes the result. Its panics are
     /// caught, and only said through `tracing`: it is no user's code.
     pub(crate) fn end(self, f: impl FnOnce(Result<T, crate::Failure>) + Send + 'static) {
-        let held = match self.held.into_pending() {
+        let repr = match self.repr.into_pending() {
             Ok(pending) => return pending.finish(f),
-            Err(held) => held,
+            Err(repr) => repr,
         };
-        match held.into_result() {
-            Ok((result, _)) => quietly("the end of a chain", || f(result)),
-            Err(tail) => tail.finish(f),
+        match repr.into_result() {
+            Ok((result, _)) => catch_and_log("the end of a chain", || f(result)),
+            Err(consumer) => consumer.finish(f),
         }
     }
 
@@ -81,10 +81,13 @@ impl<T: Send + 'static> Deferred<T> {
     /// assert_eq!(reports[0].label(), Some("the poem"));
     /// ```
     pub fn label(mut self, name: &'static str) -> Deferred<T> {
-        if self.held.with_tail(|tail| tail.set_label(name)).is_none()
-            && let View::Ready(whence) | View::Taken(whence) = self.held.view()
+        if self
+            .repr
+            .with_consumer(|consumer| consumer.set_label(name))
+            .is_none()
+            && let View::Ready(whence) | View::Taken(whence) = self.repr.view()
         {
-            whence.anchor().as_tail().set_label(name);
+            whence.anchor().as_consumer().set_label(name);
         }
         self
     }

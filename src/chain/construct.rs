@@ -2,7 +2,7 @@
 
 use super::resolver::Cancelling;
 use super::{Deferred, Outcome, Resolver};
-use crate::core::{Anchor, OnCancel, TakesBack, WATCH, pair, pair_with};
+use crate::core::{Anchor, OnCancel, ReturnTo, WATCH, pair, pair_with};
 use crate::failure::{BoxError, Failure, report};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 
@@ -29,8 +29,8 @@ impl<T: Send + 'static> Deferred<T> {
     #[track_caller]
     pub fn new() -> (Resolver<T>, Deferred<T>) {
         let made = Location::caller();
-        let (head, tail) = pair(made);
-        (Resolver::new(head), Deferred::in_chain(tail))
+        let (producer, consumer) = pair(made);
+        (Resolver::new(producer), Deferred::in_chain(consumer))
     }
 
     /// Makes a Deferred whose cancelling calls `canceller`: Twisted's
@@ -56,8 +56,8 @@ impl<T: Send + 'static> Deferred<T> {
         canceller: impl FnOnce() -> Option<Result<T, Failure>> + Send + 'static,
     ) -> (Resolver<T>, Deferred<T>) {
         let made = Location::caller();
-        let (head, tail) = pair_with(made, OnCancel::Once(Box::new(canceller)));
-        (Resolver::new(head), Deferred::in_chain(tail))
+        let (producer, consumer) = pair_with(made, OnCancel::Once(Box::new(canceller)));
+        (Resolver::new(producer), Deferred::in_chain(consumer))
     }
 
     /// Makes a Deferred whose cancelling, each time while it has no result, is
@@ -66,8 +66,8 @@ impl<T: Send + 'static> Deferred<T> {
         made: &'static Location<'static>,
         delegate: Cancelling,
     ) -> (Resolver<T>, Deferred<T>) {
-        let (head, tail) = pair_with(made, OnCancel::Every(delegate));
-        (Resolver::new(head), Deferred::in_chain(tail))
+        let (producer, consumer) = pair_with(made, OnCancel::Every(delegate));
+        (Resolver::new(producer), Deferred::in_chain(consumer))
     }
 
     /// Makes a Deferred that has its value: Twisted's `succeed`.
@@ -114,10 +114,10 @@ impl<T: Send + 'static> Deferred<T> {
 
     /// Makes the value go back to `home` if it is dropped with no stage ever
     /// added.
-    pub(crate) fn with_home(self, home: impl TakesBack<T>) -> Self {
-        let mut tail = self.into_tail();
-        tail.set_home(home);
-        Deferred::in_chain(tail)
+    pub(crate) fn return_to(self, home: impl ReturnTo<T>) -> Self {
+        let mut consumer = self.into_consumer();
+        consumer.set_return_to(home);
+        Deferred::in_chain(consumer)
     }
 
     /// Calls `register` with the [`Resolver`] of a new Deferred, to start an

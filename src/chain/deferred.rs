@@ -1,6 +1,6 @@
 //! The Deferred itself: where its result is, and how a stage gets it.
 
-use crate::core::{Anchor, Held, Site, Stage, Step, Tail, Taken, View, call};
+use crate::core::{Anchor, Consumer, Repr, Site, Stage, Step, Taken, View, call};
 use crate::failure::Failure;
 use std::fmt;
 use std::panic::Location;
@@ -45,14 +45,14 @@ use std::panic::Location;
 /// assert_eq!(testing::success_of(d), 42);
 /// ```
 pub struct Deferred<T> {
-    pub(super) held: Held<T>,
+    pub(super) repr: Repr<T>,
 }
 
 impl<T> Deferred<T> {
     #[inline]
-    pub(super) fn in_chain(tail: Tail<T>) -> Self {
-        let held = Held::chain(tail);
-        Deferred { held }
+    pub(super) fn in_chain(consumer: Consumer<T>) -> Self {
+        let repr = Repr::chain(consumer);
+        Deferred { repr }
     }
 
     #[inline]
@@ -61,13 +61,13 @@ impl<T> Deferred<T> {
         anchor: Option<Anchor>,
         made: &'static Location<'static>,
     ) -> Self {
-        let held = match (result, anchor) {
-            (Ok(value), None) => Held::ready(value, made),
-            (Ok(value), Some(anchor)) => Held::anchored(value, anchor),
+        let repr = match (result, anchor) {
+            (Ok(value), None) => Repr::ready(value, made),
+            (Ok(value), Some(anchor)) => Repr::anchored(value, anchor),
             (Err(failure), None) => return Deferred::failed(failure, made),
-            (Err(failure), Some(anchor)) => Held::chain(anchor.put_back(Err(failure))),
+            (Err(failure), Some(anchor)) => Repr::chain(anchor.put_back(Err(failure))),
         };
-        Deferred { held }
+        Deferred { repr }
     }
 
     /// A failure takes a chain, as it has taken two allocations already, and
@@ -79,8 +79,8 @@ impl<T> Deferred<T> {
     }
 
     pub(super) fn made(&self) -> &'static Location<'static> {
-        match self.held.view() {
-            View::Chain(tail) => tail.made(),
+        match self.repr.view() {
+            View::Chain(consumer) => consumer.made(),
             View::Ready(whence) | View::Taken(whence) => whence.made(),
         }
     }
@@ -88,23 +88,23 @@ impl<T> Deferred<T> {
     /// Returns the result, with what else there is of the chain, if it is
     /// there to take.
     #[inline]
-    pub(super) fn into_result(self) -> Result<Taken<T>, Tail<T>> {
-        self.held.into_result()
+    pub(super) fn into_result(self) -> Result<Taken<T>, Consumer<T>> {
+        self.repr.into_result()
     }
 
     /// Returns what a stage that returned this Deferred came to: a chain, which
     /// may have its result, in all but the usual case.
     #[inline(always)]
     pub(super) fn into_step(self) -> Step<T> {
-        match self.held.into_plain() {
+        match self.repr.into_plain() {
             Ok((result, _)) => Step::Done(result),
-            Err(held) => Step::Wait(held.into_tail()),
+            Err(repr) => Step::Wait(repr.into_consumer()),
         }
     }
 
     /// Returns the chain, put into one if it is in none.
-    pub(crate) fn into_tail(self) -> Tail<T> {
-        self.held.into_tail()
+    pub(crate) fn into_consumer(self) -> Consumer<T> {
+        self.repr.into_consumer()
     }
 
     /// Adds a stage (module invariant 2).
@@ -114,59 +114,61 @@ impl<T> Deferred<T> {
         stage: S,
         place: &'static Location<'static>,
     ) -> Deferred<S::Out> {
-        let held = match self.held.into_pending() {
+        let repr = match self.repr.into_pending() {
             Ok(chain) => return Deferred::in_chain(chain.add(stage, place)),
-            Err(held) => held,
+            Err(repr) => repr,
         };
-        let (input, made) = match held.into_plain() {
+        let (input, made) = match repr.into_plain() {
             Ok(plain) => plain,
-            Err(held) => return Deferred::in_chain(held.into_tail().add(stage, place)),
+            Err(repr) => return Deferred::in_chain(repr.into_consumer().add(stage, place)),
         };
         let site = Site::inline(place, made);
         match call(stage, input, site) {
             Step::Done(output) => Deferred::beside(output, None, made),
-            Step::Wait(tail) => Deferred::in_chain(instead::<S>(tail, site, made)),
+            Step::Wait(consumer) => Deferred::in_chain(instead::<S>(consumer, site, made)),
         }
     }
 
     pub(crate) fn label_of(&self) -> Option<&'static str> {
-        self.at_known_chain(Tail::label, Tail::label)
+        self.at_known_chain(Consumer::label, Consumer::label)
     }
 
     /// Tells the debugger what will fire this Deferred.
     pub(crate) fn fired_by(self, source: &'static str) -> Self {
-        if let View::Chain(tail) = self.held.view() {
-            tail.set_source(source);
+        if let View::Chain(consumer) = self.repr.view() {
+            consumer.set_source(source);
         }
         self
     }
 
     /// The debugger's number for this Deferred.
     pub(crate) fn watch_id(&self) -> Option<u64> {
-        self.at_known_chain(Tail::watch_id, Tail::watch_id)
+        self.at_known_chain(Consumer::watch_id, Consumer::watch_id)
     }
 
     /// Looks at the chain, if there is one.
     fn at_known_chain<R>(
         &self,
-        chain: impl FnOnce(&Tail<T>) -> Option<R>,
-        anchor: impl FnOnce(&Tail<()>) -> Option<R>,
+        chain: impl FnOnce(&Consumer<T>) -> Option<R>,
+        anchor: impl FnOnce(&Consumer<()>) -> Option<R>,
     ) -> Option<R> {
-        match self.held.view() {
-            View::Chain(tail) => chain(&tail),
-            View::Ready(whence) | View::Taken(whence) => anchor(&whence.known_anchor()?.as_tail()),
+        match self.repr.view() {
+            View::Chain(consumer) => chain(&consumer),
+            View::Ready(whence) | View::Taken(whence) => {
+                anchor(&whence.known_anchor()?.as_consumer())
+            }
         }
     }
 
     /// Does something at the chain, which is made if there is none.
     pub(super) fn at_chain<R>(
         &self,
-        chain: impl FnOnce(&Tail<T>) -> R,
-        anchor: impl FnOnce(&Tail<()>) -> R,
+        chain: impl FnOnce(&Consumer<T>) -> R,
+        anchor: impl FnOnce(&Consumer<()>) -> R,
     ) -> R {
-        match self.held.view() {
-            View::Chain(tail) => chain(&tail),
-            View::Ready(whence) | View::Taken(whence) => anchor(&whence.anchor().as_tail()),
+        match self.repr.view() {
+            View::Chain(consumer) => chain(&consumer),
+            View::Ready(whence) | View::Taken(whence) => anchor(&whence.anchor().as_consumer()),
         }
     }
 }
@@ -175,16 +177,16 @@ impl<T> Deferred<T> {
 #[cold]
 #[inline(never)]
 fn instead<S: Stage>(
-    tail: Tail<S::Out>,
+    consumer: Consumer<S::Out>,
     site: Site<'_>,
     made: &'static Location<'static>,
-) -> Tail<S::Out> {
-    match Step::Wait(tail).settled::<S>(site) {
+) -> Consumer<S::Out> {
+    match Step::Wait(consumer).take_if_ready::<S>(site) {
         Step::Done(output) => Anchor::make(made).put_back(output),
         // Nobody refers to that either, and it has no stage of its own that
         // a pause could hold up: it takes this one's place.
-        Step::Wait(tail) if tail.is_fresh() => tail,
-        Step::Wait(tail) => Anchor::make(made).wait_for(tail),
+        Step::Wait(consumer) if consumer.is_fresh() => consumer,
+        Step::Wait(consumer) => Anchor::make(made).wait_for(consumer),
     }
 }
 
@@ -194,9 +196,9 @@ impl<T> std::panic::RefUnwindSafe for Deferred<T> {}
 
 impl<T> fmt::Debug for Deferred<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = match self.held.view() {
+        let state = match self.repr.view() {
             View::Ready(whence) if whence.is_free() => "fired",
-            View::Chain(tail) if tail.is_at_rest() => "fired",
+            View::Chain(consumer) if consumer.is_at_rest() => "fired",
             View::Ready(_) | View::Chain(_) => "no result yet",
             View::Taken(_) => "taken",
         };

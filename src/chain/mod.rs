@@ -12,18 +12,18 @@
 //!    well, unless a pause holds it up.
 //! 3. Each public method that user code is given to catches its panics.
 
-mod await_;
-mod awaited;
+mod await_list;
 mod cancel;
 mod conclude;
 mod construct;
 mod deferred;
+mod future;
 mod outcome;
 mod pause;
 mod resolver;
 mod stages;
 
-pub(crate) use awaited::{Awaited, enter};
+pub(crate) use await_list::{Awaited, enter};
 pub use cancel::{CancelHandle, CancelOnDrop};
 pub use deferred::Deferred;
 pub use outcome::Outcome;

@@ -1,7 +1,7 @@
 //! What a callback may return.
 
 use super::Deferred;
-use crate::core::{Site, Step, noted};
+use crate::core::{Site, Step, with_trace};
 use crate::failure::{Failure, Name};
 use std::panic::Location;
 
@@ -41,13 +41,13 @@ pub trait Outcome: sealed::Sealed {
     fn into_deferred(self, made: &'static Location<'static>) -> Deferred<Self::Output>;
 
     #[doc(hidden)]
-    fn into_came_to(self) -> CameTo<Self::Output>;
+    fn into_stage_result(self) -> StageResult<Self::Output>;
 }
 
 /// What a callback came to, for the chain it is on.
 #[doc(hidden)]
 #[allow(missing_debug_implementations)] // It cannot be named from outside.
-pub struct CameTo<T>(Step<T>);
+pub struct StageResult<T>(Step<T>);
 
 impl<U: Send + 'static> Outcome for Result<U, Failure> {
     type Output = U;
@@ -58,8 +58,8 @@ impl<U: Send + 'static> Outcome for Result<U, Failure> {
     }
 
     #[inline(always)]
-    fn into_came_to(self) -> CameTo<U> {
-        CameTo(Step::Done(self))
+    fn into_stage_result(self) -> StageResult<U> {
+        StageResult(Step::Done(self))
     }
 }
 
@@ -72,8 +72,8 @@ impl<U: Send + 'static> Outcome for Deferred<U> {
     }
 
     #[inline(always)]
-    fn into_came_to(self) -> CameTo<U> {
-        CameTo(self.into_step())
+    fn into_stage_result(self) -> StageResult<U> {
+        StageResult(self.into_step())
     }
 }
 
@@ -86,16 +86,16 @@ impl Outcome for () {
     }
 
     #[inline(always)]
-    fn into_came_to(self) -> CameTo<()> {
-        CameTo(Step::Done(Ok(())))
+    fn into_stage_result(self) -> StageResult<()> {
+        StageResult(Step::Done(Ok(())))
     }
 }
 
 /// What became of a callback, its failure's trace brought up to date.
 #[inline(always)]
 pub(super) fn step_of<R: Outcome>(outcome: R, site: Site<'_>, name: Name) -> Step<R::Output> {
-    match outcome.into_came_to().0 {
-        Step::Done(Err(failure)) => Step::Done(Err(noted(failure, site, name))),
+    match outcome.into_stage_result().0 {
+        Step::Done(Err(failure)) => Step::Done(Err(with_trace(failure, site, name))),
         step => step,
     }
 }

@@ -1,7 +1,7 @@
 //! Holding up a chain.
 
 use super::Deferred;
-use crate::core::{PauseGuard, Tail};
+use crate::core::{Consumer, PauseGuard};
 use std::fmt;
 
 /// A pause of a Deferred; dropping it is Twisted's `unpause`.
@@ -63,7 +63,7 @@ impl<T: Send + 'static> Deferred<T> {
     /// assert_eq!(testing::success_of(d), 2);
     /// ```
     pub fn pause(&self) -> Pause {
-        let _guard = self.at_chain(Tail::pause, Tail::pause);
+        let _guard = self.at_chain(Consumer::pause, Consumer::pause);
         Pause { _guard }
     }
 }

@@ -1,8 +1,8 @@
 //! The half that fires.
 
 use super::Deferred;
-use crate::core::{Delegate, Head};
-use crate::failure::{BoxError, Failure, lock, quietly};
+use crate::core::{Delegate, Producer};
+use crate::failure::{BoxError, Failure, catch_and_log, lock};
 use std::fmt;
 use std::future::poll_fn;
 use std::panic::Location;
@@ -36,20 +36,20 @@ pub(crate) type Cancelling = Arc<dyn Delegate>;
 /// ```
 #[must_use = "a Resolver that is dropped fails its Deferred with ResolverDropped"]
 pub struct Resolver<T> {
-    head: Head<T>,
+    producer: Producer<T>,
 }
 
 impl<T> Resolver<T> {
     #[inline]
-    pub(super) fn new(head: Head<T>) -> Self {
-        Resolver { head }
+    pub(super) fn new(producer: Producer<T>) -> Self {
+        Resolver { producer }
     }
 }
 
 /// Drops a result that came too late.
 #[cold]
 fn swallow<T>(late: Result<T, Failure>) {
-    quietly("the drop of a value", || drop(late));
+    catch_and_log("the drop of a value", || drop(late));
 }
 
 impl<T: Send + 'static> Resolver<T> {
@@ -108,7 +108,7 @@ impl<T: Send + 'static> Resolver<T> {
 
     #[inline(always)]
     pub(crate) fn fire(self, result: Result<T, Failure>) {
-        if let Err(late) = self.head.fire(result, false) {
+        if let Err(late) = self.producer.fire(result, false) {
             swallow(late);
         }
     }
@@ -130,7 +130,7 @@ impl<T: Send + 'static> Resolver<T> {
     /// assert_eq!(resolver.try_callback("keep me"), Err("keep me"));
     /// ```
     pub fn try_callback(self, value: T) -> Result<(), T> {
-        match self.head.fire(Ok(value), true) {
+        match self.producer.fire(Ok(value), true) {
             Ok(()) => Ok(()),
             Err(Ok(value)) => Err(value),
             Err(Err(_)) => unreachable!("a value was passed"),
@@ -157,8 +157,8 @@ impl<T: Send + 'static> Resolver<T> {
         d.chain_deferred(self);
     }
 
-    pub(super) fn into_head(self) -> Head<T> {
-        self.head
+    pub(super) fn into_producer(self) -> Producer<T> {
+        self.producer
     }
 
     /// Returns whether the Deferred was cancelled.
@@ -180,7 +180,7 @@ impl<T: Send + 'static> Resolver<T> {
     /// # drop(d.add_errback(|_| Ok(())));
     /// ```
     pub fn is_cancelled(&self) -> bool {
-        self.head.is_cancelled()
+        self.producer.is_cancelled()
     }
 
     /// Completes when the Deferred is cancelled; never, if it never is.
@@ -203,7 +203,7 @@ impl<T: Send + 'static> Resolver<T> {
     /// # }
     /// ```
     pub async fn cancelled(&mut self) {
-        poll_fn(|cx| self.head.poll_cancelled(cx)).await;
+        poll_fn(|cx| self.producer.poll_cancelled(cx)).await;
     }
 
     /// Adds a function that a cancel calls before the canceller, to stop the
@@ -228,7 +228,7 @@ impl<T: Send + 'static> Resolver<T> {
     /// # drop(d.add_errback(|_| Ok(())));
     /// ```
     pub fn on_cancel(&mut self, f: impl FnOnce() + Send + 'static) {
-        self.head.on_cancel(Box::new(f));
+        self.producer.on_cancel(Box::new(f));
     }
 
     /// Returns whether somebody may still see the result: false after a
@@ -246,7 +246,7 @@ impl<T: Send + 'static> Resolver<T> {
     /// # resolver.callback(());
     /// ```
     pub fn is_observed(&self) -> bool {
-        self.head.is_seen()
+        self.producer.is_seen()
     }
 
     /// Splits into two functions, for APIs that take one callback for success
@@ -288,8 +288,8 @@ impl<T: Send + 'static> Resolver<T> {
 impl<T> fmt::Debug for Resolver<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Resolver")
-            .field("made", &format_args!("{}", self.head.made()))
-            .field("cancelled", &self.head.is_cancelled())
+            .field("made", &format_args!("{}", self.producer.made()))
+            .field("cancelled", &self.producer.is_cancelled())
             .finish()
     }
 }

@@ -6,7 +6,7 @@
 
 use super::outcome::step_of;
 use super::{Deferred, Outcome};
-use crate::core::{Site, Stage, Step};
+use crate::core::{Handles, Site, Stage, Step};
 use crate::failure::Failure;
 use std::any::type_name;
 use std::marker::PhantomData;
@@ -35,7 +35,7 @@ where
 {
     type In = T;
     type Out = R::Output;
-    const SIDES: (bool, bool) = (true, false);
+    const HANDLES: Handles = Handles::VALUES;
 
     fn name() -> &'static str {
         type_name::<F>()
@@ -61,7 +61,7 @@ where
 {
     type In = T;
     type Out = T;
-    const SIDES: (bool, bool) = (false, true);
+    const HANDLES: Handles = Handles::FAILURES;
 
     fn name() -> &'static str {
         type_name::<F>()
@@ -89,7 +89,7 @@ where
 {
     type In = T;
     type Out = A::Output;
-    const SIDES: (bool, bool) = (true, true);
+    const HANDLES: Handles = Handles::BOTH;
 
     fn name() -> &'static str {
         type_name::<(F, G)>()
@@ -121,7 +121,7 @@ where
 {
     type In = T;
     type Out = R::Output;
-    const SIDES: (bool, bool) = (true, true);
+    const HANDLES: Handles = Handles::BOTH;
 
     fn name() -> &'static str {
         type_name::<F>()
@@ -141,7 +141,7 @@ where
 {
     type In = T;
     type Out = U;
-    const SIDES: (bool, bool) = (true, false);
+    const HANDLES: Handles = Handles::VALUES;
 
     fn name() -> &'static str {
         type_name::<F>()
@@ -166,7 +166,7 @@ where
 {
     type In = T;
     type Out = T;
-    const SIDES: (bool, bool) = (true, true);
+    const HANDLES: Handles = Handles::BOTH;
 
     fn name() -> &'static str {
         type_name::<F>()
@@ -186,7 +186,7 @@ where
 {
     type In = T;
     type Out = T;
-    const SIDES: (bool, bool) = (false, true);
+    const HANDLES: Handles = Handles::FAILURES;
 
     fn name() -> &'static str {
         type_name::<F>()

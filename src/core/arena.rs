@@ -1,10 +1,10 @@
 //! The memory of a chain's records: room for three small ones in the block,
 //! then chunks that double in size. Records are appended by the owner of the
-//! tail and consumed by the runner; a chunk is freed when the runner leaves it.
+//! consumer and consumed by the runner; a chunk is freed when the runner leaves it.
 
-use super::block::{Block, Ptr};
+use super::block::{Block, ChainPtr};
 use super::pool::{self, Size};
-use super::record::{Flow, HEADER, Kind, Payload, Record, Sort};
+use super::record::{Flow, HEADER, Payload, Record, RecordClass, RecordVTable};
 use super::shim::Ordering;
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::mem::MaybeUninit;
@@ -27,7 +27,7 @@ pub(super) struct Chunk {
     bytes: usize,
 }
 
-/// What the owner of the tail knows of the room that is left.
+/// What the owner of the consumer knows of the room that is left.
 pub(super) struct Writer {
     room: u16,
     last_chunk: u16,
@@ -129,13 +129,13 @@ impl Chunk {
 }
 
 /// The kind of the record that leads on to another chunk.
-static JUMP: Kind = Kind {
+static JUMP: RecordVTable = RecordVTable {
     size: HEADER,
     run: |record, _| {
         // SAFETY: a jump's payload is a chunk.
         Flow::Jump(unsafe { (*record).payload.chunk })
     },
-    sort: Sort::Other,
+    sort: RecordClass::Other,
 };
 
 impl Block {
@@ -144,14 +144,14 @@ impl Block {
     ///
     /// # Safety
     ///
-    /// By the owner of the tail (invariant 6).
+    /// By the owner of the consumer (invariant 6).
     #[inline]
     pub(super) unsafe fn reserve(&self, size: usize) -> *mut Record {
-        // ORDERING: this thread, or the one that handed the tail over, stored
+        // ORDERING: this thread, or the one that handed the consumer over, stored
         // it.
         let write = self.write.load(Ordering::Relaxed);
         self.writer.with_mut(|writer| {
-            // SAFETY: invariant 6: only the owner of the tail comes here.
+            // SAFETY: invariant 6: only the owner of the consumer comes here.
             let writer = unsafe { &mut *writer };
             if usize::from(writer.room) >= size {
                 writer.room -= size as u16;
@@ -200,11 +200,11 @@ impl Writer {
     }
 }
 
-impl Ptr {
+impl ChainPtr {
     /// Whether no record was appended, except perhaps the last one.
     pub(super) fn is_untouched(self) -> bool {
         let block = self.block();
-        // ORDERING: by the owner of the tail, as in `reserve`.
+        // ORDERING: by the owner of the consumer, as in `reserve`.
         block.write.load(Ordering::Relaxed) == block.start()
     }
 }

@@ -1,16 +1,16 @@
 //! The block: what the halves and handles of one chain share.
 
 use super::arena::{Inline, Reader, Writer};
-use super::cancel::CancelSide;
-use super::early::Early;
+use super::cancel::CancelHooks;
+use super::fast_fire::InlineValue;
+use super::info::ChainInfo;
 use super::link::Forward;
-use super::meta::Meta;
 use super::pool::{self, Size};
 use super::record::Record;
 use super::shim::{AtomicPtr, AtomicU64, Ordering, Spin, UnsafeCell};
 use super::slot::Slot;
-use super::state::{CANCEL_SIDE, FORWARD, LOCKED, REF, RUNNING, State, WAKER};
-use crate::failure::{Failure, quietly};
+use super::state::{CANCEL_HOOKS, FORWARDED, LOCKED, REF, RUNNING, State, WAKER};
+use crate::failure::{Failure, catch_and_log};
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 use std::task::Waker;
@@ -19,18 +19,18 @@ use std::task::Waker;
 pub(super) struct Block {
     pub(super) state: AtomicU64,
     pub(super) slot: UnsafeCell<Slot>,
-    pub(super) early: UnsafeCell<Early>,
-    /// Puts a result into the slot as the head's `Result<T, Failure>`, for who
+    pub(super) fast_fire: UnsafeCell<InlineValue>,
+    /// Puts a result into the slot as the producer's `Result<T, Failure>`, for who
     /// does not know the type.
-    pub(super) put: Put,
-    pub(super) meta: Meta,
+    pub(super) put: StoreResult,
+    pub(super) info: ChainInfo,
     pub(super) reader: UnsafeCell<Reader>,
     /// Behind the last complete record.
     pub(super) write: AtomicPtr<Record>,
     pub(super) writer: UnsafeCell<Writer>,
     /// Counts the waits of this chain; see `Forward`.
-    pub(super) epoch: UnsafeCell<u32>,
-    /// The owner of the tail's: the coroutine that awaits it, by number; 0 is
+    pub(super) wait_generation: UnsafeCell<u32>,
+    /// The owner of the consumer's: the coroutine that awaits it, by number; 0 is
     /// none.
     pub(super) awaited_by: UnsafeCell<u64>,
     pub(super) waker: UnsafeCell<MaybeUninit<Waker>>,
@@ -39,31 +39,31 @@ pub(super) struct Block {
 
 /// A pointer to a block (invariant 1).
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Ptr(NonNull<Block>);
+pub(super) struct ChainPtr(NonNull<Block>);
 
-pub(super) type Put = unsafe fn(&mut Slot, Bare<'_>);
+pub(super) type StoreResult = unsafe fn(&mut Slot, UntypedResult<'_>);
 
 /// A result without its type.
-pub(super) enum Bare<'a> {
+pub(super) enum UntypedResult<'a> {
     /// The value, which is moved out.
-    Value(&'a mut Early),
+    Value(&'a mut InlineValue),
     Failure(Failure),
 }
 
 /// # Safety
 ///
 /// If it is a value, it is a `T`.
-unsafe fn put<T>(slot: &mut Slot, bare: Bare<'_>) {
+unsafe fn put<T>(slot: &mut Slot, bare: UntypedResult<'_>) {
     slot.put::<Result<T, Failure>>(match bare {
         // SAFETY: the caller says so.
-        Bare::Value(early) => Ok(unsafe { early.take() }),
-        Bare::Failure(failure) => Err(failure),
+        UntypedResult::Value(fast_fire) => Ok(unsafe { fast_fire.take() }),
+        UntypedResult::Failure(failure) => Err(failure),
     });
 }
 
-impl Ptr {
+impl ChainPtr {
     /// Makes a block in the given state, which holds the references too.
-    pub(super) fn new<T>(state: u64, meta: Meta) -> Ptr {
+    pub(super) fn new<T>(state: u64, info: ChainInfo) -> ChainPtr {
         #[cfg(tokio_deferred_loom)]
         super::models::count(1);
         let block = pool::take(Size::Block).cast::<Block>();
@@ -73,9 +73,9 @@ impl Ptr {
         unsafe {
             (&raw mut (*at).state).write(AtomicU64::new(state));
             (&raw mut (*at).slot).write(UnsafeCell::new(Slot::empty()));
-            (&raw mut (*at).early).write(UnsafeCell::new(Slot::empty()));
+            (&raw mut (*at).fast_fire).write(UnsafeCell::new(Slot::empty()));
             (&raw mut (*at).put).write(put::<T>);
-            (&raw mut (*at).meta).write(meta);
+            (&raw mut (*at).info).write(info);
             #[cfg(tokio_deferred_loom)]
             (&raw mut (*at).inline).write(UnsafeCell::new([const { MaybeUninit::uninit() }; _]));
             let start = (*at).start();
@@ -83,19 +83,19 @@ impl Ptr {
             (&raw mut (*at).write).write(AtomicPtr::new(start));
             (&raw mut (*at).writer).write(UnsafeCell::new(Writer::new()));
             (&raw mut (*at).awaited_by).write(UnsafeCell::new(0));
-            (&raw mut (*at).epoch).write(UnsafeCell::new(0));
+            (&raw mut (*at).wait_generation).write(UnsafeCell::new(0));
             (&raw mut (*at).waker).write(UnsafeCell::new(MaybeUninit::uninit()));
         }
-        Ptr(block)
+        ChainPtr(block)
     }
 
     /// # Safety
     ///
     /// `raw` came from `into_raw`.
     #[inline]
-    pub(super) unsafe fn from_raw_unchecked(raw: *mut Block) -> Ptr {
+    pub(super) unsafe fn from_raw_unchecked(raw: *mut Block) -> ChainPtr {
         // SAFETY: the caller says so.
-        Ptr(unsafe { NonNull::new_unchecked(raw) })
+        ChainPtr(unsafe { NonNull::new_unchecked(raw) })
     }
 
     pub(super) fn into_raw(self) -> *mut Block {
@@ -104,7 +104,7 @@ impl Ptr {
 
     #[inline]
     pub(super) fn block<'a>(self) -> &'a Block {
-        // SAFETY: invariant 1: the user of a Ptr holds a reference for as long
+        // SAFETY: invariant 1: the user of a ChainPtr holds a reference for as long
         // as it uses what this returns.
         unsafe { self.0.as_ref() }
     }
@@ -131,19 +131,19 @@ impl Ptr {
 
     /// Changes the state as `f` says of the one there is, and returns the state
     /// that it decided on, and whether that was changed. While `f` says
-    /// [`Next::Unlocked`], it waits for whoever holds `LOCKED`.
+    /// [`Transition::WaitForUnlock`], it waits for whoever holds `LOCKED`.
     #[inline]
-    pub(super) fn update(self, mut f: impl FnMut(State) -> Next) -> (State, bool) {
+    pub(super) fn update(self, mut f: impl FnMut(State) -> Transition) -> (State, bool) {
         let mut spin = Spin::new();
         let mut state = self.load();
         loop {
             match f(state) {
-                Next::To(to) => match self.change(state, to) {
+                Transition::To(to) => match self.change(state, to) {
                     Ok(()) => return (state, true),
                     Err(seen) => state = seen,
                 },
-                Next::Leave => return (state, false),
-                Next::Unlocked => {
+                Transition::Abort => return (state, false),
+                Transition::WaitForUnlock => {
                     spin.wait();
                     state = self.load();
                 }
@@ -153,16 +153,16 @@ impl Ptr {
 
     /// Sets `LOCKED` if `wanted` still says so of the state (invariant 5).
     pub(super) fn lock_if(self, wanted: impl Fn(State) -> bool) -> Result<State, State> {
-        let (state, held) = self.update(|s| {
+        let (state, repr) = self.update(|s| {
             if !wanted(s) {
-                Next::Leave
+                Transition::Abort
             } else if s.has(LOCKED) {
-                Next::Unlocked
+                Transition::WaitForUnlock
             } else {
-                Next::To(s.0 | LOCKED)
+                Transition::To(s.0 | LOCKED)
             }
         });
-        if held { Ok(state) } else { Err(state) }
+        if repr { Ok(state) } else { Err(state) }
     }
 
     /// Clears `LOCKED`, and `flags` with it.
@@ -181,8 +181,8 @@ impl Ptr {
     }
 
     /// Adds a reference.
-    pub(super) fn retain(self) -> Ptr {
-        self.update(|s| Next::To(s.with_ref().0));
+    pub(super) fn retain(self) -> ChainPtr {
+        self.update(|s| Transition::To(s.with_ref().0));
         self
     }
 
@@ -225,9 +225,9 @@ impl Ptr {
         let mut next = Some(self);
         while let Some(this) = next.take() {
             let state = this.load();
-            if state.has(FORWARD) {
+            if state.has(FORWARDED) {
                 let forward = this.block().slot.with_mut(|slot| {
-                    // SAFETY: invariant 4: FORWARD says what it holds, and we
+                    // SAFETY: invariant 4: FORWARDED says what it holds, and we
                     // are the last.
                     unsafe { (*slot).take::<Forward>() }
                 });
@@ -235,20 +235,20 @@ impl Ptr {
                 let old = forward.to.block().state.fetch_sub(REF, Ordering::AcqRel);
                 next = State(old).is_sole().then_some(forward.to);
             }
-            if state.has(CANCEL_SIDE) {
+            if state.has(CANCEL_HOOKS) {
                 // Never fired: its value was refused, as nobody could see it.
                 let side = this.block().slot.with_mut(|slot| {
                     // SAFETY: invariant 4, and we are the last.
-                    unsafe { (*slot).take::<CancelSide>() }
+                    unsafe { (*slot).take::<CancelHooks>() }
                 });
-                quietly("the drop of a canceller", || drop(side));
+                catch_and_log("the drop of a canceller", || drop(side));
             }
             if state.has(WAKER) {
                 let waker = this.block().waker.with_mut(|waker| {
                     // SAFETY: invariant 10, and we are the last.
                     unsafe { (*waker).assume_init_read() }
                 });
-                quietly("the drop of a waker", || drop(waker));
+                catch_and_log("the drop of a waker", || drop(waker));
             }
             // SAFETY: the last reference is ours, and all parts are done with.
             unsafe { this.dealloc() };
@@ -264,7 +264,7 @@ impl Ptr {
     pub(super) unsafe fn free(self) {
         // ORDERING: the last reference is ours: nobody else changes it.
         let state = State(self.block().state.load(Ordering::Relaxed));
-        if state.has(FORWARD | WAKER | CANCEL_SIDE) {
+        if state.has(FORWARDED | WAKER | CANCEL_HOOKS) {
             // SAFETY: the caller says so.
             unsafe { self.free_slowly() }
         } else {
@@ -291,11 +291,11 @@ impl Ptr {
     }
 }
 
-/// What [`Ptr::update`] does next.
-pub(super) enum Next {
+/// What [`ChainPtr::update`] does next.
+pub(super) enum Transition {
     To(u64),
-    Leave,
-    Unlocked,
+    Abort,
+    WaitForUnlock,
 }
 
 impl Block {

@@ -1,15 +1,15 @@
 //! Cancelling: what a cancel finds, by state, and where it goes on.
 
-use super::block::{Bare, Next, Ptr, Put};
+use super::block::{ChainPtr, StoreResult, Transition, UntypedResult};
 use super::link::{Forward, Wait};
 use super::run::{is_inside, run};
-use super::shallow::shallow;
 use super::slot::Slot;
 use super::state::{
-    CANCEL_SIDE, CANCELLED, CANCELLING, CLOSED, FIRED, FORWARD, LOCKED, MORE, RUNNING, State,
-    WAITING,
+    APPENDED, CANCEL_HOOKS, CANCELLED, CANCELLING, CLOSED, FIRED, FORWARDED, LOCKED, RUNNING,
+    State, WAITING,
 };
-use crate::failure::{BoxError, Failure, quietly};
+use super::trampoline::trampoline;
+use crate::failure::{BoxError, Failure, catch_and_log};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::task::Waker;
@@ -29,7 +29,7 @@ impl CancelRequest {
 
     /// Drops it, where it comes to nothing.
     pub(crate) fn give_up(self) {
-        quietly("the drop of the reason of a cancel", || drop(self));
+        catch_and_log("the drop of the reason of a cancel", || drop(self));
     }
 
     /// Makes two cancels of it, for the same reason.
@@ -118,10 +118,10 @@ pub(crate) trait Delegate: Send + Sync {
 }
 
 /// Returns whom a cancel of the unfired chain would be passed on to.
-pub(super) fn delegate_of(chain: Ptr) -> Option<Arc<dyn Delegate>> {
-    let wanted = |s: State| s.0 & (FIRED | CANCEL_SIDE | CANCELLING) == CANCEL_SIDE;
+pub(super) fn delegate_of(chain: ChainPtr) -> Option<Arc<dyn Delegate>> {
+    let wanted = |s: State| s.0 & (FIRED | CANCEL_HOOKS | CANCELLING) == CANCEL_HOOKS;
     chain.lock_if(wanted).ok()?;
-    // SAFETY: unfired, CANCEL_SIDE and LOCKED.
+    // SAFETY: unfired, CANCEL_HOOKS and LOCKED.
     let delegate = unsafe { delegate_in(chain) };
     chain.unlock_and_clear(0);
     delegate
@@ -129,13 +129,13 @@ pub(super) fn delegate_of(chain: Ptr) -> Option<Arc<dyn Delegate>> {
 
 /// # Safety
 ///
-/// The chain is unfired with `CANCEL_SIDE`, and the caller holds `LOCKED`.
-unsafe fn delegate_in(chain: Ptr) -> Option<Arc<dyn Delegate>> {
+/// The chain is unfired with `CANCEL_HOOKS`, and the caller holds `LOCKED`.
+unsafe fn delegate_in(chain: ChainPtr) -> Option<Arc<dyn Delegate>> {
     chain.block().slot.with_mut(|slot| {
-        // SAFETY: invariant 4: by this state the slot holds a CancelSide.
-        match unsafe { (*slot).peek::<CancelSide>() } {
-            CancelSide::Delegate(delegate) => Some(delegate.clone()),
-            CancelSide::Calls(_) => None,
+        // SAFETY: invariant 4: by this state the slot holds a CancelHooks.
+        match unsafe { (*slot).peek::<CancelHooks>() } {
+            CancelHooks::Delegate(delegate) => Some(delegate.clone()),
+            CancelHooks::Calls(_) => None,
         }
     })
 }
@@ -146,7 +146,7 @@ pub(super) type Answer = Box<dyn FnOnce(&mut Slot) + Send>;
 pub(super) type Canceller = Box<dyn FnOnce() -> Option<Answer> + Send>;
 
 /// What an unfired chain's slot holds for the case of a cancel.
-pub(super) enum CancelSide {
+pub(super) enum CancelHooks {
     /// Each cancel is passed on; the producer is not told.
     Delegate(Arc<dyn Delegate>),
     /// The first one calls these.
@@ -205,7 +205,7 @@ impl Calls {
             }
         }
         if let Some(waker) = self.waker.take() {
-            quietly("a waker", || waker.wake());
+            catch_and_log("a waker", || waker.wake());
         }
         if let Some(canceller) = self.canceller.take() {
             match catch_unwind(AssertUnwindSafe(canceller)) {
@@ -218,7 +218,7 @@ impl Calls {
 }
 
 /// A reference to a chain that only cancels.
-pub(crate) struct Handle(pub(super) Ptr);
+pub(crate) struct Handle(pub(super) ChainPtr);
 
 // SAFETY: a block is shared between threads by design; a Handle gives access
 // to its state and to what a cancel needs, all of it Send.
@@ -270,7 +270,7 @@ enum Found {
     Nothing,
     /// It is fired, and nothing holds its result up.
     Late,
-    /// Go on to this chain; if there is an epoch, only to that wait of it.
+    /// Go on to this chain; if there is an wait_generation, only to that wait of it.
     GoOn(Handle, Option<u32>),
     /// We fired it: put the failure in, and run.
     Fired,
@@ -281,21 +281,21 @@ enum Found {
 }
 
 /// Cancels the chain, which the caller has a reference to.
-pub(super) fn cancel(start: Ptr, request: CancelRequest) {
+pub(super) fn cancel(start: ChainPtr, request: CancelRequest) {
     if let Some(late) = try_cancel(start, request) {
         late.give_up();
     }
 }
 
 /// As `cancel`; the request comes back if a result is there or on its way.
-fn try_cancel(start: Ptr, request: CancelRequest) -> Option<CancelRequest> {
+fn try_cancel(start: ChainPtr, request: CancelRequest) -> Option<CancelRequest> {
     let mut owned: Handle;
     let mut chain = start;
-    let mut epoch = None;
+    let mut wait_generation = None;
     let mut mark = Handle(chain.retain());
     let (mut steps, mut stride) = (0_u64, 2_u64);
     loop {
-        match find(chain, epoch) {
+        match find(chain, wait_generation) {
             Found::Late => return Some(request),
             Found::Nothing => {
                 request.give_up();
@@ -314,16 +314,20 @@ fn try_cancel(start: Ptr, request: CancelRequest) -> Option<CancelRequest> {
                 }
                 owned = next;
                 chain = owned.0;
-                epoch = only;
+                wait_generation = only;
             }
             Found::Fired => {
                 let failure = request.into_failure();
                 // SAFETY: we fired it, and are its runner.
-                unsafe { finish(chain, |slot, put| put(slot, Bare::Failure(failure))) };
+                unsafe {
+                    finish(chain, |slot, put| {
+                        put(slot, UntypedResult::Failure(failure))
+                    })
+                };
                 return None;
             }
             Found::Every(delegate) => {
-                shallow(move || quietly("a canceller", || delegate.cancel(request)));
+                trampoline(move || catch_and_log("a canceller", || delegate.cancel(request)));
                 return None;
             }
             Found::Once(calls, fired) => {
@@ -343,17 +347,20 @@ fn try_cancel(start: Ptr, request: CancelRequest) -> Option<CancelRequest> {
                         finish(chain, |slot, put| match (result, failure) {
                             (Ok(Some(result)), _) => result(slot),
                             (Ok(None), failure) => {
-                                put(slot, Bare::Failure(failure.expect("made of the request")));
+                                put(
+                                    slot,
+                                    UntypedResult::Failure(failure.expect("made of the request")),
+                                );
                             }
                             (Err(payload), _) => {
-                                put(slot, Bare::Failure(Failure::panicked(payload, at)));
+                                put(slot, UntypedResult::Failure(Failure::panicked(payload, at)));
                             }
                         });
                     }
                 } else {
                     // The canceller fired it itself, or the producer did.
                     // Its panic has nowhere else to go.
-                    quietly("a canceller", || match result {
+                    catch_and_log("a canceller", || match result {
                         Ok(late) => drop(late),
                         Err(payload) => resume_unwind(payload),
                     });
@@ -370,13 +377,13 @@ fn try_cancel(start: Ptr, request: CancelRequest) -> Option<CancelRequest> {
 /// # Safety
 ///
 /// The caller fired the chain, and has a reference for the run.
-unsafe fn finish(chain: Ptr, put: impl FnOnce(&mut Slot, Put)) {
+unsafe fn finish(chain: ChainPtr, put: impl FnOnce(&mut Slot, StoreResult)) {
     let block = chain.block();
     // SAFETY: the caller is the runner (4).
     block
         .slot
         .with_mut(|slot| unsafe { put(&mut *slot, block.put) });
-    if let Some(watch) = block.meta.watch() {
+    if let Some(watch) = block.info.watch() {
         watch.fired();
     }
     // SAFETY: as the caller says.
@@ -384,34 +391,34 @@ unsafe fn finish(chain: Ptr, put: impl FnOnce(&mut Slot, Put)) {
 }
 
 /// Fires the chain for a cancel, with a reference for the run.
-fn claim(chain: Ptr, after_canceller: bool) -> bool {
+fn claim(chain: ChainPtr, after_canceller: bool) -> bool {
     let (_, fired) = chain.update(|s| {
-        if s.has(FIRED) || (!after_canceller && s.has(CANCEL_SIDE | CANCELLING)) {
-            Next::Leave
+        if s.has(FIRED) || (!after_canceller && s.has(CANCEL_HOOKS | CANCELLING)) {
+            Transition::Abort
         } else if s.has(LOCKED) {
-            Next::Unlocked
+            Transition::WaitForUnlock
         } else {
-            let to = (s.0 | FIRED | RUNNING | CANCELLED) & !(MORE | CANCELLING);
-            Next::To(State(to).with_ref().0)
+            let to = (s.0 | FIRED | RUNNING | CANCELLED) & !(APPENDED | CANCELLING);
+            Transition::To(State(to).with_ref().0)
         }
     });
     fired
 }
 
 /// Looks what the chain does at a cancel, and takes what is needed for it.
-fn find(chain: Ptr, epoch: Option<u32>) -> Found {
+fn find(chain: ChainPtr, wait_generation: Option<u32>) -> Found {
     let block = chain.block();
     loop {
         let state = chain.load();
-        if state.has(FORWARD) {
+        if state.has(FORWARDED) {
             // SAFETY: invariant 4: it holds a Forward, and changes no more.
             let (to, at) = block.slot.with(|slot| unsafe {
                 let forward = &*slot.cast::<Forward>();
-                (forward.to, forward.epoch)
+                (forward.to, forward.wait_generation)
             });
-            // SAFETY: as above: the epoch changes no more either.
-            let now = block.epoch.with(|now| unsafe { *now });
-            if epoch.is_some_and(|epoch| epoch != now) {
+            // SAFETY: as above: the wait_generation changes no more either.
+            let now = block.wait_generation.with(|now| unsafe { *now });
+            if wait_generation.is_some_and(|wait_generation| wait_generation != now) {
                 return Found::Nothing;
             }
             return Found::GoOn(
@@ -436,11 +443,11 @@ fn find(chain: Ptr, epoch: Option<u32>) -> Found {
             // SAFETY: invariant 4: WAITING and LOCKED.
             let (on, now) = unsafe {
                 let on = block.slot.with_mut(|slot| (*slot).peek::<Wait>().on);
-                (Handle(on.retain()), block.epoch.with(|now| *now))
+                (Handle(on.retain()), block.wait_generation.with(|now| *now))
             };
             chain.unlock_and_clear(0);
-            return match epoch {
-                Some(epoch) if epoch != now => Found::Nothing,
+            return match wait_generation {
+                Some(wait_generation) if wait_generation != now => Found::Nothing,
                 _ => Found::GoOn(on, None),
             };
         }
@@ -448,40 +455,40 @@ fn find(chain: Ptr, epoch: Option<u32>) -> Found {
             // The canceller that runs decides.
             return Found::Nothing;
         }
-        if !state.has(CANCEL_SIDE) {
+        if !state.has(CANCEL_HOOKS) {
             if claim(chain, false) {
                 return Found::Fired;
             }
             continue;
         }
         if chain
-            .lock_if(|s| s.0 & (FIRED | CANCEL_SIDE | CANCELLING) == CANCEL_SIDE)
+            .lock_if(|s| s.0 & (FIRED | CANCEL_HOOKS | CANCELLING) == CANCEL_HOOKS)
             .is_err()
         {
             continue;
         }
         let calls = block.slot.with_mut(|slot| {
-            // SAFETY: unfired, CANCEL_SIDE and LOCKED. Calls that are taken are
-            // forgotten: CANCEL_SIDE is cleared below.
+            // SAFETY: unfired, CANCEL_HOOKS and LOCKED. Calls that are taken are
+            // forgotten: CANCEL_HOOKS is cleared below.
             unsafe {
-                match (*slot).peek::<CancelSide>() {
-                    CancelSide::Delegate(delegate) => Err(delegate.clone()),
-                    CancelSide::Calls(calls) => Ok(std::ptr::read(calls)),
+                match (*slot).peek::<CancelHooks>() {
+                    CancelHooks::Delegate(delegate) => Err(delegate.clone()),
+                    CancelHooks::Calls(calls) => Ok(std::ptr::read(calls)),
                 }
             }
         });
         let calls = match calls {
             Ok(calls) => calls,
             Err(delegate) => {
-                chain.update(|s| Next::To((s.0 & !LOCKED) | CANCELLED));
+                chain.update(|s| Transition::To((s.0 & !LOCKED) | CANCELLED));
                 return Found::Every(delegate);
             }
         };
         let decided = calls.canceller.is_none();
         chain.update(|s| {
-            let to = (s.0 & !(LOCKED | CANCEL_SIDE)) | CANCELLED;
-            Next::To(if decided {
-                State((to & !MORE) | FIRED | RUNNING).with_ref().0
+            let to = (s.0 & !(LOCKED | CANCEL_HOOKS)) | CANCELLED;
+            Transition::To(if decided {
+                State((to & !APPENDED) | FIRED | RUNNING).with_ref().0
             } else {
                 to | CANCELLING
             })

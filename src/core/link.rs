@@ -1,35 +1,35 @@
 //! Chains that wait for each other: a wait, its end, and letting go of the
 //! middle where all that is left to do is to pass a result on.
 
-use super::block::{Next, Ptr};
-use super::record::{Flow, HEADER, Kind, Payload, Record, Sort};
+use super::block::{ChainPtr, Transition};
+use super::consumer::append_last;
+use super::record::{Flow, HEADER, Payload, Record, RecordClass, RecordVTable};
 use super::shim::Ordering;
-use super::state::{CLOSED, FORWARD, LOCKED, RUNNING, State, WAITING};
-use super::tail::append_last;
+use super::state::{CLOSED, FORWARDED, LOCKED, RUNNING, State, WAITING};
 
 /// What the slot of a waiting chain holds: the awaited one, with a reference.
 pub(super) struct Wait {
-    pub(super) on: Ptr,
+    pub(super) on: ChainPtr,
 }
 
 /// What the slot of a middle that let go holds: the chain that waits in its
 /// place, with a reference, and which of that chain's waits it was. A cancel
 /// is passed on only while that wait lasts.
 pub(super) struct Forward {
-    pub(super) to: Ptr,
-    pub(super) epoch: u32,
+    pub(super) to: ChainPtr,
+    pub(super) wait_generation: u32,
 }
 
 /// A link's target, with a reference.
-pub(super) struct Link(Ptr);
+pub(super) struct Link(ChainPtr);
 
-static LINK: Kind = Kind {
+static LINK: RecordVTable = RecordVTable {
     size: HEADER,
     run: |record, _| {
         // SAFETY: a link's payload is a chain.
         Flow::Deliver(Link(unsafe { (*record).payload.target }))
     },
-    sort: Sort::Link,
+    sort: RecordClass::Link,
 };
 
 /// Makes `chain` wait for `inner`, or lets go of it. Returns the chain to run
@@ -38,13 +38,13 @@ static LINK: Kind = Kind {
 /// # Safety
 ///
 /// The caller is the runner of `chain`, whose slot is empty, and gives up that
-/// role with its reference. It owns the tail of `inner`, which it gives up.
+/// role with its reference. It owns the consumer of `inner`, which it gives up.
 #[inline]
-pub(super) unsafe fn wait(chain: Ptr, inner: Ptr) -> Option<Ptr> {
+pub(super) unsafe fn wait(chain: ChainPtr, inner: ChainPtr) -> Option<ChainPtr> {
     // SAFETY: as the caller says.
     unsafe {
         // A link is a last record.
-        if chain.block().meta.watch().is_none() && !chain.load().has(CLOSED) {
+        if chain.block().info.watch().is_none() && !chain.load().has(CLOSED) {
             begin(chain, inner)
         } else {
             wait_or_let_go(chain, inner)
@@ -58,9 +58,9 @@ pub(super) unsafe fn wait(chain: Ptr, inner: Ptr) -> Option<Ptr> {
 ///
 /// As for `wait`.
 #[inline(never)]
-unsafe fn wait_or_let_go(chain: Ptr, inner: Ptr) -> Option<Ptr> {
-    if let Some(watch) = chain.block().meta.watch() {
-        watch.waits(Some(inner.block().meta.watch_id()));
+unsafe fn wait_or_let_go(chain: ChainPtr, inner: ChainPtr) -> Option<ChainPtr> {
+    if let Some(watch) = chain.block().info.watch() {
+        watch.waits(Some(inner.block().info.watch_id()));
     }
     // SAFETY: we are the runner of `chain`.
     unsafe {
@@ -69,7 +69,7 @@ unsafe fn wait_or_let_go(chain: Ptr, inner: Ptr) -> Option<Ptr> {
                 continue;
             }
             // No new pause can come: who could make one, the owner of the
-            // tail, appended its last record.
+            // consumer, appended its last record.
             if chain.load().is_paused() {
                 break;
             }
@@ -84,22 +84,22 @@ unsafe fn wait_or_let_go(chain: Ptr, inner: Ptr) -> Option<Ptr> {
 /// # Safety
 ///
 /// As for `wait`.
-unsafe fn begin(chain: Ptr, inner: Ptr) -> Option<Ptr> {
+unsafe fn begin(chain: ChainPtr, inner: ChainPtr) -> Option<ChainPtr> {
     let block = chain.block();
-    // SAFETY: we are the runner: slot and epoch are ours (4).
+    // SAFETY: we are the runner: slot and wait_generation are ours (4).
     unsafe {
         block.slot.with_mut(|slot| (*slot).put(Wait { on: inner }));
-        // At the largest epoch, reached after 2^32 waits, forwards are not
+        // At the largest wait_generation, reached after 2^32 waits, forwards are not
         // followed any more; none is ever followed by mistake.
         block
-            .epoch
-            .with_mut(|epoch| *epoch = (*epoch).saturating_add(1));
+            .wait_generation
+            .with_mut(|wait_generation| *wait_generation = (*wait_generation).saturating_add(1));
     }
-    chain.update(|s| Next::To((s.0 & !RUNNING) | WAITING));
+    chain.update(|s| Transition::To((s.0 & !RUNNING) | WAITING));
     // From here on a cancel goes to `inner`, and after the next line its
     // result comes back.
     let target = chain;
-    // SAFETY: the tail of `inner` is ours; the reference that we had as runner
+    // SAFETY: the consumer of `inner` is ours; the reference that we had as runner
     // goes into the link.
     unsafe { append_last(inner, &LINK, Payload { target }, 0, true) }
 }
@@ -110,14 +110,14 @@ unsafe fn begin(chain: Ptr, inner: Ptr) -> Option<Ptr> {
 /// # Safety
 ///
 /// The caller is the runner of `chain` and ran the link.
-pub(super) unsafe fn deliver(chain: Ptr, link: Link) -> Ptr {
+pub(super) unsafe fn deliver(chain: ChainPtr, link: Link) -> ChainPtr {
     let outer = link.0;
     outer.update(|s| {
         debug_assert!(s.has(WAITING), "only the awaited chain ends a wait");
         if s.has(LOCKED) {
-            Next::Unlocked
+            Transition::WaitForUnlock
         } else {
-            Next::To((s.0 & !WAITING) | RUNNING)
+            Transition::To((s.0 & !WAITING) | RUNNING)
         }
     });
     outer.block().slot.with_mut(|to| {
@@ -127,7 +127,7 @@ pub(super) unsafe fn deliver(chain: Ptr, link: Link) -> Ptr {
             unsafe { (*from).move_to(&mut *to) };
         });
     });
-    if let Some(watch) = outer.block().meta.watch() {
+    if let Some(watch) = outer.block().info.watch() {
         watch.waits(None);
     }
     // Ours as runner, and the one of the Wait.
@@ -140,7 +140,7 @@ pub(super) unsafe fn deliver(chain: Ptr, link: Link) -> Ptr {
 /// # Safety
 ///
 /// By the runner of `chain`, or by that of the chain it waits for (11).
-unsafe fn next_link(chain: Ptr) -> Option<*mut Record> {
+unsafe fn next_link(chain: ChainPtr) -> Option<*mut Record> {
     let block = chain.block();
     if !chain.load().has(CLOSED) {
         return None;
@@ -153,7 +153,7 @@ unsafe fn next_link(chain: Ptr) -> Option<*mut Record> {
         return None;
     }
     // SAFETY: as above, and the record is complete (8).
-    unsafe { matches!((*read).kind.sort, Sort::Link).then_some(read) }
+    unsafe { matches!((*read).kind.sort, RecordClass::Link).then_some(read) }
 }
 
 /// Swaps the chain that `waiter` waits for, `old`, for `new`, whose reference
@@ -163,17 +163,19 @@ unsafe fn next_link(chain: Ptr) -> Option<*mut Record> {
 ///
 /// The caller is the deliverer of `waiter`, so that the wait lasts. It takes
 /// over the reference to the old one.
-unsafe fn wait_for_instead(waiter: Ptr, new: Ptr) -> u32 {
+unsafe fn wait_for_instead(waiter: ChainPtr, new: ChainPtr) -> u32 {
     let locked = waiter.lock_if(|s| s.has(WAITING));
     debug_assert!(locked.is_ok(), "only the deliverer ends a wait");
     let block = waiter.block();
     // SAFETY: invariant 4: WAITING and LOCKED.
-    let epoch = unsafe {
+    let wait_generation = unsafe {
         block.slot.with_mut(|slot| (*slot).peek::<Wait>().on = new);
-        block.epoch.with(|epoch| *epoch)
+        block
+            .wait_generation
+            .with(|wait_generation| *wait_generation)
     };
     waiter.unlock_and_clear(0);
-    epoch
+    wait_generation
 }
 
 /// Lets go of `chain`: the one that waits for it waits for `inner` instead.
@@ -181,37 +183,42 @@ unsafe fn wait_for_instead(waiter: Ptr, new: Ptr) -> u32 {
 /// # Safety
 ///
 /// As for `wait`; `link` is the only record that is left.
-unsafe fn let_go(chain: Ptr, link: *mut Record, inner: Ptr) -> Option<Ptr> {
+unsafe fn let_go(chain: ChainPtr, link: *mut Record, inner: ChainPtr) -> Option<ChainPtr> {
     // SAFETY: we are the runner: the record is ours to move from, and the
     // waiter's wait lasts (11).
-    let (target, epoch) = unsafe {
+    let (target, wait_generation) = unsafe {
         let target = (*link).payload.target;
         (target, wait_for_instead(target, inner))
     };
-    if let Some(watch) = target.block().meta.watch() {
-        watch.waits(Some(inner.block().meta.watch_id()));
+    if let Some(watch) = target.block().info.watch() {
+        watch.waits(Some(inner.block().info.watch_id()));
     }
     // Two references to `chain` are ours: the runner's, the waiter's.
     if chain.load().refs() == 2 {
         chain.release(2, RUNNING);
     } else {
-        if let Some(watch) = chain.block().meta.watch() {
+        if let Some(watch) = chain.block().info.watch() {
             watch.waits(None);
         }
         let to = target.retain();
         chain.block().slot.with_mut(|slot| {
             // SAFETY: we are the runner, and the slot is empty (4).
-            unsafe { (*slot).put(Forward { to, epoch }) };
+            unsafe {
+                (*slot).put(Forward {
+                    to,
+                    wait_generation,
+                })
+            };
         });
-        chain.block().epoch.with_mut(|epoch| {
+        chain.block().wait_generation.with_mut(|wait_generation| {
             // SAFETY: as above. The wait before is over: what was forwarded to
             // it goes no further.
-            unsafe { *epoch = (*epoch).saturating_add(1) };
+            unsafe { *wait_generation = (*wait_generation).saturating_add(1) };
         });
-        chain.update(|s| Next::To((s.0 & !RUNNING) | FORWARD));
+        chain.update(|s| Transition::To((s.0 & !RUNNING) | FORWARDED));
         chain.release(2, 0);
     }
-    // SAFETY: the tail of `inner` is ours, and so is the reference that the
+    // SAFETY: the consumer of `inner` is ours, and so is the reference that the
     // old link had.
     unsafe { append_last(inner, &LINK, Payload { target }, 0, true) }
 }
@@ -224,7 +231,7 @@ unsafe fn let_go(chain: Ptr, link: *mut Record, inner: Ptr) -> Option<Ptr> {
 /// # Safety
 ///
 /// The caller is the runner of `chain`, and `link` its next record.
-unsafe fn bypass(chain: Ptr, link: *mut Record) -> bool {
+unsafe fn bypass(chain: ChainPtr, link: *mut Record) -> bool {
     // SAFETY: we are the runner of the chain that `middle` waits for, so we
     // may look at its records (11), and its wait lasts.
     unsafe {
@@ -237,18 +244,20 @@ unsafe fn bypass(chain: Ptr, link: *mut Record) -> bool {
             return false;
         }
         let target = (*next).payload.target;
-        let epoch = wait_for_instead(target, chain.retain());
+        let wait_generation = wait_for_instead(target, chain.retain());
         let to = target.retain();
         let locked = middle.lock_if(|s: State| s.has(WAITING));
         debug_assert!(locked.is_ok(), "only the deliverer ends a wait");
         // The Wait that is overwritten had a reference to `chain`.
-        middle
-            .block()
-            .slot
-            .with_mut(|slot| (*slot).put(Forward { to, epoch }));
-        middle.update(|s| Next::To((s.0 & !(WAITING | LOCKED)) | FORWARD));
+        middle.block().slot.with_mut(|slot| {
+            (*slot).put(Forward {
+                to,
+                wait_generation,
+            })
+        });
+        middle.update(|s| Transition::To((s.0 & !(WAITING | LOCKED)) | FORWARDED));
         (*link).payload.target = target;
-        if let Some(watch) = middle.block().meta.watch() {
+        if let Some(watch) = middle.block().info.watch() {
             watch.waits(None);
         }
         chain.release(1, 0);

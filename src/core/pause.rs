@@ -1,12 +1,12 @@
 //! Pauses.
 
-use super::block::{Next, Ptr};
+use super::block::{ChainPtr, Transition};
 use super::run::run;
 use super::state::{PAUSE, REF, RUNNING, State};
 
 /// One pause of a chain; its drop undoes it, and if it was the last one runs
 /// what was held up.
-pub(crate) struct PauseGuard(Ptr);
+pub(crate) struct PauseGuard(ChainPtr);
 
 // SAFETY: as for Handle: only the atomic state is used, and what runs at an
 // unpause is Send.
@@ -15,8 +15,8 @@ unsafe impl Send for PauseGuard {}
 unsafe impl Sync for PauseGuard {}
 
 impl PauseGuard {
-    pub(super) fn new(chain: Ptr) -> Self {
-        chain.update(|s| Next::To(s.with_pause().with_ref().0));
+    pub(super) fn new(chain: ChainPtr) -> Self {
+        chain.update(|s| Transition::To(s.with_pause().with_ref().0));
         PauseGuard(chain)
     }
 }
@@ -27,12 +27,12 @@ impl Drop for PauseGuard {
         let runs = |s: State| s.has_last_pause() && s.is_idle();
         let (state, _) = chain.update(|s| {
             if runs(s) {
-                Next::To((s.0 - PAUSE) | RUNNING)
+                Transition::To((s.0 - PAUSE) | RUNNING)
             } else if s.is_sole() {
                 // We free it below; nobody else can change it.
-                Next::Leave
+                Transition::Abort
             } else {
-                Next::To(s.0 - PAUSE - REF)
+                Transition::To(s.0 - PAUSE - REF)
             }
         });
         if runs(state) {

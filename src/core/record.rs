@@ -1,6 +1,6 @@
 //! What a chain's memory holds for each stage: a header, then the closure.
 
-use super::block::Ptr;
+use super::block::ChainPtr;
 use super::link::Link;
 use std::any::Any;
 use std::panic::Location;
@@ -8,7 +8,7 @@ use std::panic::Location;
 /// The header of a record. The closure follows it.
 #[repr(C, align(8))]
 pub(super) struct Record {
-    pub(super) kind: &'static Kind,
+    pub(super) kind: &'static RecordVTable,
     pub(super) payload: Payload,
 }
 
@@ -18,7 +18,7 @@ pub(super) union Payload {
     /// Stages: the line of the `add_*` call.
     pub(super) place: &'static Location<'static>,
     /// Links and fires: the chain that gets the result, with a reference.
-    pub(super) target: Ptr,
+    pub(super) target: ChainPtr,
     /// Jumps: where the records go on.
     pub(super) chunk: *mut super::arena::Chunk,
     /// Records that need neither.
@@ -26,7 +26,7 @@ pub(super) union Payload {
 }
 
 /// What sort of record it is: its size, and how to run it.
-pub(super) struct Kind {
+pub(super) struct RecordVTable {
     /// In bytes, with the header.
     pub(super) size: usize,
     /// Runs the record, and moves the runner past it before any code of the
@@ -39,21 +39,21 @@ pub(super) struct Kind {
     /// # Safety
     ///
     /// The caller is the runner of the chain, and the record its next one.
-    pub(super) run: unsafe fn(*mut Record, Ptr) -> Flow,
-    pub(super) sort: Sort,
+    pub(super) run: unsafe fn(*mut Record, ChainPtr) -> Flow,
+    pub(super) sort: RecordClass,
 }
 
 /// What the chain's own code has to know of a record beside how to run it.
 #[derive(Clone, Copy)]
-pub(super) enum Sort {
+pub(super) enum RecordClass {
     /// It runs code of the user's.
     Stage {
         /// Puts the panic of that code in as the result.
         ///
         /// # Safety
         ///
-        /// As for [`Kind::run`], which panicked, so that the slot is empty.
-        panicked: unsafe fn(*mut Record, Ptr, Box<dyn Any + Send>),
+        /// As for [`RecordVTable::run`], which panicked, so that the slot is empty.
+        panicked: unsafe fn(*mut Record, ChainPtr, Box<dyn Any + Send>),
     },
     Link,
     Other,
@@ -62,15 +62,15 @@ pub(super) enum Sort {
 /// How a run goes on after a record.
 pub(super) enum Flow {
     /// To the next record.
-    Next,
-    /// When this chain, whose tail is handed over, is at rest.
-    Wait(Ptr),
+    Transition,
+    /// When this chain, whose consumer is handed over, is at rest.
+    Wait(ChainPtr),
     /// The last record took the value: the run ends.
     Finished,
     /// The last record was a link: the value goes to the waiting chain.
     Deliver(Link),
     /// The last record fired another chain, whose runner we are now.
-    Fired(Ptr),
+    Fired(ChainPtr),
     /// The span of the next stages is another one.
     Span,
     /// The next record is in another chunk.
@@ -81,9 +81,9 @@ pub(super) enum Flow {
 ///
 /// # Safety
 ///
-/// As for [`Kind::run`]; the record has that size.
+/// As for [`RecordVTable::run`]; the record has that size.
 #[inline(always)]
-pub(super) unsafe fn pass(record: *mut Record, chain: Ptr, size: usize) {
+pub(super) unsafe fn pass(record: *mut Record, chain: ChainPtr, size: usize) {
     chain.block().reader.with_mut(|reader| {
         // SAFETY: the caller is the runner (3), and the reserve of the room
         // that the record is in comes behind it.

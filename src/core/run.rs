@@ -1,14 +1,14 @@
 //! The runner: the loop that takes a result down a chain, and on to the
 //! chains that wait for it, without recursion.
 
-use super::block::Ptr;
-use super::early;
+use super::block::ChainPtr;
+use super::fast_fire;
 use super::link;
-use super::record::{Flow, Record, Sort};
-use super::scope::Scope;
+use super::record::{Flow, Record, RecordClass};
 use super::shim::Ordering;
-use super::state::{CLOSED, EARLY, MORE, REF, RUNNING, State, WAKER, WAKING};
-use crate::failure::quietly;
+use super::span::SpanScope;
+use super::state::{APPENDED, CLOSED, REF, RUNNING, State, TAKING_WAKER, VALUE_INLINE, WAKER};
+use crate::failure::catch_and_log;
 use std::any::Any;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -46,19 +46,19 @@ impl Drop for Inside {
 ///
 /// The caller set `RUNNING` (invariant 3), gives up one reference, and the
 /// value is the input of the next record (4, 7), or there is no record.
-pub(super) unsafe fn run(start: Ptr) {
+pub(super) unsafe fn run(start: ChainPtr) {
     let _inside = Inside::enter();
     let mut run = Run {
         chain: start,
         record: ptr::null_mut(),
-        scope: Scope::new(),
+        scope: SpanScope::new(),
     };
     // The panics of stages are caught here, once for a whole run. Unwind
     // safety: what the stage owned is gone, and the slot gets a failure.
-    // SAFETY: as the caller says; `caught` brings the chain to where a stage
+    // SAFETY: as the caller says; `stage_panicked` brings the chain to where a stage
     // that returned would have left it.
     while let Err(payload) = catch_unwind(AssertUnwindSafe(|| unsafe { run.go_on() })) {
-        run.caught(payload);
+        run.stage_panicked(payload);
     }
     // A run that is over has left its scope, and owns nothing else.
     std::mem::forget(run);
@@ -67,10 +67,10 @@ pub(super) unsafe fn run(start: Ptr) {
 /// A run of chains.
 struct Run {
     /// The one whose runner we are (invariant 3).
-    chain: Ptr,
+    chain: ChainPtr,
     /// The record that is being run, if one is.
     record: *mut Record,
-    scope: Scope,
+    scope: SpanScope,
 }
 
 /// What is to be done at the end of the records.
@@ -96,7 +96,7 @@ impl Run {
             let block = chain.block();
             let state = chain.load();
             if state.is_held_up() {
-                if self.hold_up(state) {
+                if self.handle_interrupt(state) {
                     return;
                 }
                 continue;
@@ -106,7 +106,7 @@ impl Run {
                 unsafe { (*reader).read }
             });
             // ORDERING: Acquire: what was appended up to here is complete (6).
-            // It comes after the load of `state`, so that a state without MORE,
+            // It comes after the load of `state`, so that a state without APPENDED,
             // if it has not changed when we go to rest, means that nothing was
             // appended.
             if record == block.write.load(Ordering::Acquire) {
@@ -119,20 +119,20 @@ impl Run {
             // SAFETY: the record is complete (6, 8), and we are the runner (3):
             // it is run once, and moves us on.
             let flow = unsafe {
-                self.scope.enter(&block.meta);
+                self.scope.enter(&block.info);
                 self.record = record;
                 ((*record).kind.run)(record, chain)
             };
             self.record = ptr::null_mut();
             match flow {
-                Flow::Next => {}
+                Flow::Transition => {}
                 Flow::Jump(chunk) => block.reader.with_mut(|reader| {
                     // SAFETY: we are the runner, and this was the jump.
                     unsafe { (*reader).jump(chunk) }
                 }),
                 flow => {
                     // SAFETY: it is what the record said.
-                    if unsafe { self.turn(flow) } {
+                    if unsafe { self.handle_flow(flow) } {
                         return;
                     }
                 }
@@ -143,29 +143,29 @@ impl Run {
     /// Deals with what is unusual about a chain that is to run, and says
     /// whether the run is over.
     #[cold]
-    fn hold_up(&mut self, state: State) -> bool {
-        if state.has(EARLY) {
-            early::move_to_slot(self.chain);
+    fn handle_interrupt(&mut self, state: State) -> bool {
+        if state.has(VALUE_INLINE) {
+            fast_fire::move_to_slot(self.chain);
             return false;
         }
-        self.scope.leave(&self.chain.block().meta);
-        hold(self.chain, state)
+        self.scope.leave(&self.chain.block().info);
+        stop(self.chain, state)
     }
 
     /// Comes to the end of the records that were there at `state`.
     #[inline(never)]
     fn end(&mut self, state: State) -> End {
-        if state.has(MORE) {
+        if state.has(APPENDED) {
             // If it fails, the loop looks again.
-            let _ = self.chain.change(state, state.0 & !MORE);
+            let _ = self.chain.change(state, state.0 & !APPENDED);
             return End::Again;
         }
         if state.has(CLOSED) {
             // What stands here is the last record (8).
             return End::Last;
         }
-        self.scope.leave(&self.chain.block().meta);
-        if rest(self.chain, state) {
+        self.scope.leave(&self.chain.block().info);
+        if stop_and_wake(self.chain, state) {
             End::Rest
         } else {
             End::Again
@@ -178,13 +178,13 @@ impl Run {
     ///
     /// We ran that record.
     #[inline(never)]
-    unsafe fn turn(&mut self, flow: Flow) -> bool {
+    unsafe fn handle_flow(&mut self, flow: Flow) -> bool {
         let chain = self.chain;
-        self.scope.leave(&self.chain.block().meta);
+        self.scope.leave(&self.chain.block().info);
         match flow {
-            Flow::Next | Flow::Jump(_) | Flow::Span => {}
+            Flow::Transition | Flow::Jump(_) | Flow::Span => {}
             Flow::Wait(inner) => {
-                // SAFETY: we are the runner, the slot is empty, and the tail
+                // SAFETY: we are the runner, the slot is empty, and the consumer
                 // of `inner` was handed over.
                 match unsafe { link::wait(chain, inner) } {
                     Some(next) => self.chain = next,
@@ -209,7 +209,7 @@ impl Run {
 
     /// Makes the panic of a stage its result. Anybody else's goes on.
     #[cold]
-    fn caught(&mut self, payload: Box<dyn Any + Send>) {
+    fn stage_panicked(&mut self, payload: Box<dyn Any + Send>) {
         let record = std::mem::replace(&mut self.record, ptr::null_mut());
         if record.is_null() {
             resume_unwind(payload);
@@ -218,8 +218,8 @@ impl Run {
         match unsafe { (*record).kind.sort } {
             // SAFETY: it is a stage of this kind, whose input was moved out,
             // and we are its chain's runner.
-            Sort::Stage { panicked } => unsafe { panicked(record, self.chain, payload) },
-            Sort::Link | Sort::Other => resume_unwind(payload),
+            RecordClass::Stage { panicked } => unsafe { panicked(record, self.chain, payload) },
+            RecordClass::Link | RecordClass::Other => resume_unwind(payload),
         }
     }
 }
@@ -227,7 +227,7 @@ impl Run {
 /// Stops at `state`, for its pauses or because nothing is left to run and
 /// nobody to wake; or says that it has changed.
 #[inline]
-pub(super) fn hold(chain: Ptr, state: State) -> bool {
+pub(super) fn stop(chain: ChainPtr, state: State) -> bool {
     if state.is_sole() {
         // An anchor whose result was taken was dropped while it was held.
         chain.release(1, RUNNING);
@@ -237,12 +237,12 @@ pub(super) fn hold(chain: Ptr, state: State) -> bool {
 }
 
 /// Goes to rest from `state`, or says that it has changed. Then the owner of
-/// the tail, whose reference keeps the block, is woken.
-fn rest(chain: Ptr, state: State) -> bool {
+/// the consumer, whose reference keeps the block, is woken.
+fn stop_and_wake(chain: ChainPtr, state: State) -> bool {
     if !state.has(WAKER) {
-        return hold(chain, state);
+        return stop(chain, state);
     }
-    let to = (state.0 & !(RUNNING | WAKER)) | WAKING;
+    let to = (state.0 & !(RUNNING | WAKER)) | TAKING_WAKER;
     if chain.change(state, to).is_err() {
         return false;
     }
@@ -253,13 +253,13 @@ fn rest(chain: Ptr, state: State) -> bool {
 /// Wakes who awaits a chain that has just come to rest, and gives up one
 /// reference.
 ///
-/// The caller cleared `WAKER`, and set `WAKING`.
-pub(super) fn wake(chain: Ptr) {
+/// The caller cleared `WAKER`, and set `TAKING_WAKER`.
+pub(super) fn wake(chain: ChainPtr) {
     let waker = chain.block().waker.with(|waker| {
-        // SAFETY: invariant 10: WAKER was cleared and WAKING set. The owner of
-        // the tail may compare what is there, but not change it.
+        // SAFETY: invariant 10: WAKER was cleared and TAKING_WAKER set. The owner of
+        // the consumer may compare what is there, but not change it.
         unsafe { (*waker).assume_init_read() }
     });
-    chain.release(1, WAKING);
-    quietly("a waker", || waker.wake());
+    chain.release(1, TAKING_WAKER);
+    catch_and_log("a waker", || waker.wake());
 }

@@ -1,9 +1,9 @@
 //! What the chain layer gives the core to run.
 
-use super::block::Ptr;
-use super::meta::{Meta, Watch, WatchState};
-use super::record::{Flow, Kind, Record, Sort, pass, read_closure, size_with};
-use super::tail::Tail;
+use super::block::ChainPtr;
+use super::consumer::Consumer;
+use super::info::{ChainInfo, Watch, WatchState};
+use super::record::{Flow, Record, RecordClass, RecordVTable, pass, read_closure, size_with};
 use crate::failure::{Failure, Name, Place};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
@@ -17,7 +17,7 @@ pub(crate) trait Stage: Send + 'static {
 
     /// Whether it has a callback, and an errback; a side without one passes
     /// the result on.
-    const SIDES: (bool, bool);
+    const HANDLES: Handles;
 
     /// The name of the callback's type.
     fn name() -> &'static str;
@@ -26,22 +26,46 @@ pub(crate) trait Stage: Send + 'static {
     fn run(self, input: Result<Self::In, Failure>, site: Site<'_>) -> Step<Self::Out>;
 }
 
+/// Which results a stage handles; it passes the others on unchanged.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Handles {
+    pub(crate) value: bool,
+    pub(crate) failure: bool,
+}
+
+impl Handles {
+    pub(crate) const VALUES: Self = Handles {
+        value: true,
+        failure: false,
+    };
+    pub(crate) const FAILURES: Self = Handles {
+        value: false,
+        failure: true,
+    };
+    pub(crate) const BOTH: Self = Handles {
+        value: true,
+        failure: true,
+    };
+}
+
 /// What came of a stage.
 pub(crate) enum Step<T> {
     /// A result.
     Done(Result<T, Failure>),
     /// A chain, which may have its result.
-    Wait(Tail<T>),
+    Wait(Consumer<T>),
 }
 
 impl<T> Step<T> {
     /// Takes the result out of a chain that has it.
-    pub(crate) fn settled<S: Stage>(self, site: Site<'_>) -> Self {
-        let Step::Wait(tail) = self else { return self };
-        match tail.take() {
-            Ok((Err(failure), _)) => Step::Done(Err(noted(failure, site, S::name))),
+    pub(crate) fn take_if_ready<S: Stage>(self, site: Site<'_>) -> Self {
+        let Step::Wait(consumer) = self else {
+            return self;
+        };
+        match consumer.take() {
+            Ok((Err(failure), _)) => Step::Done(Err(with_trace(failure, site, S::name))),
             Ok((result, _)) => Step::Done(result),
-            Err(tail) => Step::Wait(tail),
+            Err(consumer) => Step::Wait(consumer),
         }
     }
 }
@@ -56,7 +80,7 @@ pub(crate) struct Site<'a> {
 #[derive(Clone, Copy)]
 enum Owner<'a> {
     Made(&'static Location<'static>),
-    Chain(&'a Meta),
+    Chain(&'a ChainInfo),
 }
 
 impl<'a> Site<'a> {
@@ -76,20 +100,20 @@ impl<'a> Site<'a> {
     /// The record is that of a stage, and being run; `'a` ends before the
     /// chain's runner is through with it.
     #[inline]
-    unsafe fn of(record: *mut Record, chain: Ptr) -> Site<'a> {
+    unsafe fn of(record: *mut Record, chain: ChainPtr) -> Site<'a> {
         // SAFETY: the caller says so.
         let at = unsafe { (*record).payload.place };
-        let owner = Owner::Chain(&chain.block().meta);
+        let owner = Owner::Chain(&chain.block().info);
         Site { at, owner }
     }
 }
 
 /// Notes in `failure`'s trace that it left the callback `name`.
 #[cold]
-pub(crate) fn noted(mut failure: Failure, site: Site<'_>, name: Name) -> Failure {
+pub(crate) fn with_trace(mut failure: Failure, site: Site<'_>, name: Name) -> Failure {
     let (made, label) = match site.owner {
         Owner::Made(made) => (made, None),
-        Owner::Chain(meta) => (meta.made(), meta.label()),
+        Owner::Chain(info) => (info.made(), info.label()),
     };
     failure.note(Place::left(site.at, name, made, label));
     failure
@@ -103,7 +127,7 @@ pub(crate) fn call<S: Stage>(
     site: Site<'_>,
 ) -> Step<S::Out> {
     #[cfg(tokio_deferred_break)]
-    if let Some(lost) = crate::sabotage::lose_callback(site.at) {
+    if let Some(lost) = crate::fault_injection::lose_callback(site.at) {
         return Step::Done(Err(lost));
     }
     // Unwind safety: what the closure captured is gone, and the result is
@@ -116,17 +140,17 @@ pub(crate) fn call<S: Stage>(
 
 #[cold]
 fn panicked<S: Stage>(payload: Box<dyn Any + Send>, site: Site<'_>) -> Failure {
-    noted(Failure::panicked(payload, site.at), site, S::name)
+    with_trace(Failure::panicked(payload, site.at), site, S::name)
 }
 
 /// The kind of a record that holds an `S`.
-pub(super) struct KindOf<S>(S);
+pub(super) struct StageVTable<S>(S);
 
-impl<S: Stage> KindOf<S> {
-    pub(super) const KIND: &'static Kind = &Kind {
+impl<S: Stage> StageVTable<S> {
+    pub(super) const KIND: &'static RecordVTable = &RecordVTable {
         size: size_with::<S>(),
         run: run_stage::<S>,
-        sort: Sort::Stage {
+        sort: RecordClass::Stage {
             panicked: stage_panicked::<S>,
         },
     };
@@ -134,10 +158,10 @@ impl<S: Stage> KindOf<S> {
 
 /// # Safety
 ///
-/// As for [`Kind::run`]; the record holds an `S`.
-unsafe fn run_stage<S: Stage>(record: *mut Record, chain: Ptr) -> Flow {
+/// As for [`RecordVTable::run`]; the record holds an `S`.
+unsafe fn run_stage<S: Stage>(record: *mut Record, chain: ChainPtr) -> Flow {
     let block = chain.block();
-    if block.meta.watch().is_some() || cfg!(tokio_deferred_break) {
+    if block.info.watch().is_some() || cfg!(tokio_deferred_break) {
         // SAFETY: as the caller says.
         return unsafe { run_watched::<S>(record, chain) };
     }
@@ -150,14 +174,14 @@ unsafe fn run_stage<S: Stage>(record: *mut Record, chain: Ptr) -> Flow {
         Step::Done(output) => {
             // SAFETY: the caller is the runner, and the input was moved out.
             block.slot.with_mut(|slot| unsafe { (*slot).put(output) });
-            Flow::Next
+            Flow::Transition
         }
         // The usual chain that a stage returns.
-        Step::Wait(tail) if !tail.is_at_rest() && !tail.is_tail_of(chain) => {
-            Flow::Wait(tail.into_ptr())
+        Step::Wait(consumer) if !consumer.is_at_rest() && !consumer.is_consumer_of(chain) => {
+            Flow::Wait(consumer.into_ptr())
         }
         // SAFETY: as above.
-        step => unsafe { came_to::<S>(step, record, chain) },
+        step => unsafe { finish_stage::<S>(step, record, chain) },
     }
 }
 
@@ -166,11 +190,11 @@ unsafe fn run_stage<S: Stage>(record: *mut Record, chain: Ptr) -> Flow {
 ///
 /// # Safety
 ///
-/// As for [`Kind::run`]; the record holds an `S`.
+/// As for [`RecordVTable::run`]; the record holds an `S`.
 #[inline(always)]
 unsafe fn taken<'a, S: Stage>(
     record: *mut Record,
-    chain: Ptr,
+    chain: ChainPtr,
 ) -> (S, Result<S::In, Failure>, Site<'a>) {
     // SAFETY: the caller says what the record holds, and that it is the
     // runner: the slot holds this stage's input (3, 4, 7).
@@ -186,29 +210,33 @@ unsafe fn taken<'a, S: Stage>(
 ///
 /// # Safety
 ///
-/// As for [`Kind::run`]; the record holds an `S`.
+/// As for [`RecordVTable::run`]; the record holds an `S`.
 #[cold]
 #[inline(never)]
-unsafe fn run_watched<S: Stage>(record: *mut Record, chain: Ptr) -> Flow {
+unsafe fn run_watched<S: Stage>(record: *mut Record, chain: ChainPtr) -> Flow {
     // SAFETY: as the caller says.
     let (stage, input, site) = unsafe { taken::<S>(record, chain) };
     let value_in = input.is_ok();
-    let step = call(stage, input, site).settled::<S>(site);
-    if let Some(watch) = chain.block().meta.watch() {
+    let step = call(stage, input, site).take_if_ready::<S>(site);
+    if let Some(watch) = chain.block().info.watch() {
         tell::<S>(&**watch, value_in, &step);
     }
     // SAFETY: the input was moved out.
-    unsafe { came_to::<S>(step, record, chain) }
+    unsafe { finish_stage::<S>(step, record, chain) }
 }
 
 /// # Safety
 ///
-/// As for [`Sort::Stage`]; the record held an `S`.
-unsafe fn stage_panicked<S: Stage>(record: *mut Record, chain: Ptr, payload: Box<dyn Any + Send>) {
+/// As for [`RecordClass::Stage`]; the record held an `S`.
+unsafe fn stage_panicked<S: Stage>(
+    record: *mut Record,
+    chain: ChainPtr,
+    payload: Box<dyn Any + Send>,
+) {
     // SAFETY: the caller says so.
     unsafe {
         let step = Step::Done(Err(panicked::<S>(payload, Site::of(record, chain))));
-        came_to::<S>(step, record, chain);
+        finish_stage::<S>(step, record, chain);
     }
 }
 
@@ -216,29 +244,29 @@ unsafe fn stage_panicked<S: Stage>(record: *mut Record, chain: Ptr, payload: Box
 ///
 /// # Safety
 ///
-/// As for [`Kind::run`], of a record that held an `S`; the slot is empty.
+/// As for [`RecordVTable::run`], of a record that held an `S`; the slot is empty.
 #[cold]
 #[inline(never)]
-unsafe fn came_to<S: Stage>(step: Step<S::Out>, record: *mut Record, chain: Ptr) -> Flow {
+unsafe fn finish_stage<S: Stage>(step: Step<S::Out>, record: *mut Record, chain: ChainPtr) -> Flow {
     // SAFETY: the caller says so.
     let site = unsafe { Site::of(record, chain) };
-    let output = match step.settled::<S>(site) {
+    let output = match step.take_if_ready::<S>(site) {
         Step::Done(output) => output,
-        Step::Wait(tail) if tail.is_tail_of(chain) => {
+        Step::Wait(consumer) if consumer.is_consumer_of(chain) => {
             // It would wait for itself for ever, and nobody would hear of it.
             let error = "a callback returned the Deferred that it is on";
             let failure = Failure::from_box(error.into(), site.at);
-            drop(tail);
-            Err(noted(failure, site, S::name))
+            drop(consumer);
+            Err(with_trace(failure, site, S::name))
         }
-        Step::Wait(tail) => return Flow::Wait(tail.into_ptr()),
+        Step::Wait(consumer) => return Flow::Wait(consumer.into_ptr()),
     };
     // SAFETY: the caller is the runner, and the slot is empty (4).
     chain
         .block()
         .slot
         .with_mut(|slot| unsafe { (*slot).put(output) });
-    Flow::Next
+    Flow::Transition
 }
 
 /// Tells a watcher of an `S` that made `step` of its input.
@@ -251,7 +279,11 @@ fn tell<S: Stage>(watch: &dyn Watch, value_in: bool, step: &Step<S::Out>) {
     let state = WatchState {
         value_in,
         value_out: output.map(Result::is_ok),
-        ran: if value_in { S::SIDES.0 } else { S::SIDES.1 },
+        ran: if value_in {
+            S::HANDLES.value
+        } else {
+            S::HANDLES.failure
+        },
     };
     watch.ran(state, output.and_then(|output| output.as_ref().err()));
 }

@@ -9,27 +9,27 @@ pub(super) const WAITING: u64 = 1 << 2;
 /// Somebody looks at what the slot holds beside values.
 pub(super) const LOCKED: u64 = 1 << 3;
 /// A record was appended since the runner last looked.
-pub(super) const MORE: u64 = 1 << 4;
+pub(super) const APPENDED: u64 = 1 << 4;
 /// A waker is in its place.
 pub(super) const WAKER: u64 = 1 << 5;
 /// The runner is taking the waker out of its place.
-pub(super) const WAKING: u64 = 1 << 6;
+pub(super) const TAKING_WAKER: u64 = 1 << 6;
 /// A cancel reached the chain while it was unfired.
 pub(super) const CANCELLED: u64 = 1 << 7;
 /// Unfired: the slot holds what a cancel needs.
-pub(super) const CANCEL_SIDE: u64 = 1 << 8;
+pub(super) const CANCEL_HOOKS: u64 = 1 << 8;
 /// A canceller is running; what it returns will fire the chain.
 pub(super) const CANCELLING: u64 = 1 << 9;
 /// The slot says which chain took this one's place.
-pub(super) const FORWARD: u64 = 1 << 10;
-/// The last record is appended, and the tail gone.
+pub(super) const FORWARDED: u64 = 1 << 10;
+/// The last record is appended, and the consumer gone.
 pub(super) const CLOSED: u64 = 1 << 11;
-/// The tail was dropped before anything was appended: nobody can see the
+/// The consumer was dropped before anything was appended: nobody can see the
 /// result.
-pub(super) const UNSEEN: u64 = 1 << 12;
+pub(super) const UNOBSERVED: u64 = 1 << 12;
 
-/// The value lies where the head put it, beside the slot.
-pub(super) const EARLY: u64 = 1 << 13;
+/// The value lies where the producer put it, beside the slot.
+pub(super) const VALUE_INLINE: u64 = 1 << 13;
 
 /// Of an anchor: the result that it stands for was taken.
 pub(super) const GONE: u64 = 1 << 14;
@@ -60,14 +60,14 @@ impl State {
     #[inline]
     pub(super) fn is_quiet(self) -> bool {
         const BUSY: u64 =
-            FIRED | LOCKED | MORE | CANCELLED | CANCEL_SIDE | CANCELLING | CLOSED | PAUSE_BITS;
+            FIRED | LOCKED | APPENDED | CANCELLED | CANCEL_HOOKS | CANCELLING | CLOSED | PAUSE_BITS;
         self.0 & BUSY == 0
     }
 
     /// Whether a runner has something else to do than to run the next record.
     #[inline]
     pub(super) fn is_held_up(self) -> bool {
-        self.0 & (PAUSE_BITS | EARLY) != 0
+        self.0 & (PAUSE_BITS | VALUE_INLINE) != 0
     }
 
     #[inline]
@@ -75,7 +75,7 @@ impl State {
         self.0 & PAUSE_BITS == PAUSE
     }
 
-    /// Invariant 9. A forwarded chain is fired and idle, but it has no tail.
+    /// Invariant 9. A forwarded chain is fired and idle, but it has no consumer.
     #[inline]
     pub(super) fn is_at_rest(self) -> bool {
         self.0 & (FIRED | RUNNING | WAITING | PAUSE_BITS) == FIRED
@@ -84,7 +84,7 @@ impl State {
     /// Fired, and nothing but pauses stands between it and running.
     #[inline]
     pub(super) fn is_idle(self) -> bool {
-        self.0 & (FIRED | RUNNING | WAITING | FORWARD) == FIRED
+        self.0 & (FIRED | RUNNING | WAITING | FORWARDED) == FIRED
     }
 
     #[inline]
@@ -145,16 +145,16 @@ mod tests {
             RUNNING,
             WAITING,
             LOCKED,
-            MORE,
+            APPENDED,
             WAKER,
-            WAKING,
+            TAKING_WAKER,
             CANCELLED,
-            CANCEL_SIDE,
+            CANCEL_HOOKS,
             CANCELLING,
-            FORWARD,
+            FORWARDED,
             CLOSED,
-            UNSEEN,
-            EARLY,
+            UNOBSERVED,
+            VALUE_INLINE,
             GONE,
         ] {
             assert_eq!(flag.count_ones(), 1);
@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn rest_excludes_every_other_state() {
-        assert!(State(FIRED | MORE | WAKER).is_at_rest());
+        assert!(State(FIRED | APPENDED | WAKER).is_at_rest());
         for flag in [RUNNING, WAITING, PAUSE] {
             assert!(!State(FIRED | flag).is_at_rest());
         }

@@ -1,14 +1,14 @@
 //! The waker of who awaits a chain (invariant 10).
 
-use super::block::{Next, Ptr};
-use super::state::{State, WAKER, WAKING};
-use crate::failure::quietly;
+use super::block::{ChainPtr, Transition};
+use super::state::{State, TAKING_WAKER, WAKER};
+use crate::failure::catch_and_log;
 use std::task::{Context, Poll, Waker};
 
 /// Whether the chain is at rest; if not, who polls is woken when it is.
 ///
-/// By the owner of the tail.
-pub(super) fn poll_rest(chain: Ptr, cx: &mut Context<'_>) -> Poll<()> {
+/// By the owner of the consumer.
+pub(super) fn poll_rest(chain: ChainPtr, cx: &mut Context<'_>) -> Poll<()> {
     let state = chain.load();
     if state.is_at_rest() {
         return Poll::Ready(());
@@ -22,35 +22,35 @@ pub(super) fn poll_rest(chain: Ptr, cx: &mut Context<'_>) -> Poll<()> {
         Removed::Rest => return Poll::Ready(()),
         Removed::Busy => {
             // A runner of before is still busy with the waker that was here.
-            quietly("a waker", || waker.wake());
+            catch_and_log("a waker", || waker.wake());
             return Poll::Pending;
         }
         Removed::Free(state) => state,
     };
     chain.block().waker.with_mut(|place| {
-        // SAFETY: invariant 10: neither WAKER nor WAKING, and only we set
+        // SAFETY: invariant 10: neither WAKER nor TAKING_WAKER, and only we set
         // WAKER.
         unsafe { (*place).write(waker) };
     });
     let (_, registered) = update_from(chain, state, |s| {
         if s.is_at_rest() {
-            Next::Leave
+            Transition::Abort
         } else {
-            Next::To(s.0 | WAKER)
+            Transition::To(s.0 | WAKER)
         }
     });
     if registered {
         return Poll::Pending;
     }
     let waker = take(chain);
-    quietly("the drop of a waker", || drop(waker));
+    catch_and_log("the drop of a waker", || drop(waker));
     Poll::Ready(())
 }
 
 /// Drops the waker of a chain that nobody will await any more.
 ///
-/// By the owner of the tail.
-pub(super) fn forget(chain: Ptr) {
+/// By the owner of the consumer.
+pub(super) fn forget(chain: ChainPtr) {
     let state = chain.load();
     if state.has(WAKER) {
         remove(chain, state);
@@ -64,8 +64,8 @@ enum Removed {
 }
 
 /// Empties the waker's place, if the runner does not have it.
-fn remove(chain: Ptr, state: State) -> Removed {
-    if state.has(WAKING) {
+fn remove(chain: ChainPtr, state: State) -> Removed {
+    if state.has(TAKING_WAKER) {
         return Removed::Busy;
     }
     if !state.has(WAKER) {
@@ -73,14 +73,14 @@ fn remove(chain: Ptr, state: State) -> Removed {
     }
     let (state, ours) = update_from(chain, state, |s| {
         if s.has(WAKER) {
-            Next::To(s.0 & !WAKER)
+            Transition::To(s.0 & !WAKER)
         } else {
-            Next::Leave
+            Transition::Abort
         }
     });
     if ours {
         let waker = take(chain);
-        quietly("the drop of a waker", || drop(waker));
+        catch_and_log("the drop of a waker", || drop(waker));
         Removed::Free(State(state.0 & !WAKER))
     } else if state.is_at_rest() {
         Removed::Rest
@@ -89,7 +89,7 @@ fn remove(chain: Ptr, state: State) -> Removed {
     }
 }
 
-fn take(chain: Ptr) -> Waker {
+fn take(chain: ChainPtr) -> Waker {
     chain.block().waker.with_mut(|place| {
         // SAFETY: invariant 10: a waker was there, and we cleared WAKER, or
         // did not set it after we wrote one.
@@ -97,8 +97,12 @@ fn take(chain: Ptr) -> Waker {
     })
 }
 
-fn update_from(chain: Ptr, mut state: State, f: impl Fn(State) -> Next) -> (State, bool) {
-    while let Next::To(to) = f(state) {
+fn update_from(
+    chain: ChainPtr,
+    mut state: State,
+    f: impl Fn(State) -> Transition,
+) -> (State, bool) {
+    while let Transition::To(to) = f(state) {
         match chain.change(state, to) {
             Ok(()) => return (state, true),
             Err(seen) => state = seen,
@@ -108,11 +112,11 @@ fn update_from(chain: Ptr, mut state: State, f: impl Fn(State) -> Next) -> (Stat
 }
 
 /// Whether the waker in its place would wake the same task.
-fn is_same(chain: Ptr, waker: &Waker) -> bool {
+fn is_same(chain: ChainPtr, waker: &Waker) -> bool {
     // Only the two pointers are compared: the runner may be moving the waker
     // out, and drop it, at this moment.
     chain.block().waker.with(|place| {
-        // SAFETY: invariant 10: nobody but the owner of the tail writes there,
+        // SAFETY: invariant 10: nobody but the owner of the consumer writes there,
         // and that is who calls; the runner reads, as we do.
         let there = unsafe { (*place).assume_init_ref() };
         there.data() == waker.data() && there.vtable() == waker.vtable()

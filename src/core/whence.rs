@@ -1,8 +1,8 @@
-//! Where what is in no chain comes from: the word of a [`Held`](super::held),
+//! Where what is in no chain comes from: the word of a [`Repr`](super::held),
 //! which says so with a pointer and a tag.
 
 use super::anchor::Anchor;
-use super::block::{Block, Ptr};
+use super::block::{Block, ChainPtr};
 use super::shim::{Ordering, Word};
 use crate::failure::{AlreadyTaken, Failure};
 use std::mem::ManuallyDrop;
@@ -40,8 +40,8 @@ impl Whence<'_> {
     pub(crate) fn made(self) -> &'static Location<'static> {
         let word = self.word();
         match anchor_in(word) {
-            Some(anchor) => anchor.as_tail().made(),
-            // SAFETY: invariant 1 of `held`: what is no anchor is a place.
+            Some(anchor) => anchor.as_consumer().made(),
+            // SAFETY: invariant 1 of `repr`: what is no anchor is a place.
             None => unsafe { made_in(word) },
         }
     }
@@ -57,7 +57,7 @@ impl Whence<'_> {
         if let Some(anchor) = anchor_in(word) {
             return anchor;
         }
-        // SAFETY: invariant 1 of `held`: what is no anchor is a place.
+        // SAFETY: invariant 1 of `repr`: what is no anchor is a place.
         let fresh = Anchor::make(unsafe { made_in(word) });
         if word.addr() & TAG == TAKEN {
             fresh.set_gone();
@@ -97,8 +97,8 @@ impl Origin {
         match self {
             Origin::Made(made) => (made, None),
             Origin::Anchor(anchor) => {
-                let tail = anchor.as_tail();
-                (tail.made(), tail.label())
+                let consumer = anchor.as_consumer();
+                (consumer.made(), consumer.label())
             }
         }
     }
@@ -110,7 +110,7 @@ pub(super) fn place(made: &'static Location<'static>, tag: usize) -> *mut () {
 }
 
 #[inline]
-pub(super) fn chain(chain: Ptr, tag: usize) -> *mut () {
+pub(super) fn chain(chain: ChainPtr, tag: usize) -> *mut () {
     tagged(chain.into_raw().cast(), tag)
 }
 
@@ -124,7 +124,7 @@ fn tagged(pointer: *mut (), tag: usize) -> *mut () {
 
 /// The anchor in a word that is not that of a chain.
 fn anchor_in(word: *mut ()) -> Option<ManuallyDrop<Anchor>> {
-    // SAFETY: invariant 1 of `held`.
+    // SAFETY: invariant 1 of `repr`.
     (word.addr() & TAG == ANCHORED).then(|| Anchor::borrowed(unsafe { ptr_in(word) }))
 }
 
@@ -146,7 +146,7 @@ pub(super) unsafe fn made_in(word: *mut ()) -> &'static Location<'static> {
 ///
 /// The word is one of [`chain`].
 #[inline]
-pub(super) unsafe fn ptr_in(word: *mut ()) -> Ptr {
+pub(super) unsafe fn ptr_in(word: *mut ()) -> ChainPtr {
     // SAFETY: the caller says so: it is not null.
-    unsafe { Ptr::from_raw_unchecked(word.map_addr(|addr| addr & !TAG).cast()) }
+    unsafe { ChainPtr::from_raw_unchecked(word.map_addr(|addr| addr & !TAG).cast()) }
 }

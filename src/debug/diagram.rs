@@ -1,6 +1,6 @@
 //! The way a result took through a chain.
 
-use super::record::{Record, Story, by_id};
+use super::history::{Record, Story, by_id};
 use crate::chain::Deferred;
 use crate::failure::brief;
 use std::fmt;

@@ -35,8 +35,8 @@
 //!    that it came through, and no record holds a failure.
 
 mod diagram;
+mod history;
 mod pending;
-mod record;
 
 pub use crate::failure::{Unhandled, set_unhandled_hook};
 pub use diagram::{Diagram, Side, Step, diagram};
@@ -59,7 +59,7 @@ use std::sync::atomic::Ordering;
 /// ```
 #[doc(alias = "setDebugging")]
 pub fn set_debugging(on: bool) -> bool {
-    let _ = WATCH.make.set(record::make);
+    let _ = WATCH.make.set(history::make);
     // ORDERING: Release: who sees it on finds `make` set.
     WATCH.on.swap(on, Ordering::Release)
 }

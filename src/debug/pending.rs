@@ -1,6 +1,6 @@
 //! Who has no result yet, and what it waits for.
 
-use super::record::{Awaited, Record, all};
+use super::history::{Awaited, Record, all};
 use crate::failure::brief;
 use std::collections::{HashMap, HashSet};
 use std::fmt;

@@ -27,7 +27,7 @@ pub use errors::{
 pub use group::{FailureGroup, FirstError};
 pub use or_fail::OrFail;
 pub use panic::PanicError;
-pub(crate) use panic::{discard, quietly};
+pub(crate) use panic::{catch_and_log, discard};
 pub(crate) use trace::{Name, brief};
 pub use trace::{Place, PlaceKind, Trace};
 pub use trapped::Trapped;

@@ -80,7 +80,7 @@ pub(crate) fn discard(payload: Box<dyn Any + Send>) {
 /// Runs code of the user's whose panic has nowhere to go (a waker, a hook, the
 /// drop of a value that nobody takes): it is said through `tracing`, where
 /// somebody listens, and the caller goes on.
-pub(crate) fn quietly(what: &'static str, f: impl FnOnce()) {
+pub(crate) fn catch_and_log(what: &'static str, f: impl FnOnce()) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
         let error = PanicError::new(payload);
         // The subscriber may be what panicked.

@@ -4,7 +4,7 @@
 //! else to `tracing`, else (no subscriber in this thread) to stderr.
 
 use super::panic::is_heard;
-use super::{Failure, lock, quietly};
+use super::{Failure, catch_and_log, lock};
 use std::cell::RefCell;
 use std::fmt;
 use std::panic::Location;
@@ -90,7 +90,7 @@ pub fn set_unhandled_hook(hook: impl Fn(&Unhandled) + Send + Sync + 'static) -> 
     let old = lock(&HOOK).replace(hook);
     let replaced = old.is_some();
     // The old hook is a user's value: its drop runs after the lock.
-    quietly("the drop of an unhandled-failure hook", || drop(old));
+    catch_and_log("the drop of an unhandled-failure hook", || drop(old));
     replaced
 }
 
@@ -122,7 +122,7 @@ pub(crate) fn report(
     label: Option<&'static str>,
 ) {
     if failure.is_quiet() {
-        quietly("the drop of an error", || drop(failure));
+        catch_and_log("the drop of an error", || drop(failure));
         return;
     }
     let unhandled = Unhandled {
@@ -139,16 +139,16 @@ pub(crate) fn report(
     let hook = lock(&HOOK).clone();
     #[cfg(tokio_deferred_break)]
     if let Some(hook) = &hook
-        && crate::sabotage::strikes(crate::sabotage::Fault::DoubleRun)
+        && crate::fault_injection::strikes(crate::fault_injection::Fault::DoubleRun)
     {
         hook(&unhandled);
     }
-    quietly("the report of an unhandled failure", || match &hook {
+    catch_and_log("the report of an unhandled failure", || match &hook {
         Some(hook) => hook(&unhandled),
         None => announce(&unhandled),
     });
     // The error is a user's value, and so is a hook that was replaced meanwhile.
-    quietly("the drop of an error", || drop((unhandled, hook)));
+    catch_and_log("the drop of an error", || drop((unhandled, hook)));
 }
 
 fn announce(unhandled: &Unhandled) {

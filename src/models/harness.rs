@@ -104,9 +104,9 @@ impl Value {
 }
 
 /// What a model's Deferreds hold: a [`Value`], or a box of one, which is a word.
-pub(crate) trait Kept: Borrow<Value> + From<Value> + Send + 'static {}
+pub(crate) trait OutputSink: Borrow<Value> + From<Value> + Send + 'static {}
 
-impl<V: Borrow<Value> + From<Value> + Send + 'static> Kept for V {}
+impl<V: Borrow<Value> + From<Value> + Send + 'static> OutputSink for V {}
 
 /// Memory that is written when it is made, and again, without an atomic step,
 /// at its end: the checker does not know a chain's records and values.
@@ -142,7 +142,7 @@ impl ArcWake for Wakes {
 }
 
 impl Wakes {
-    pub(crate) fn poll<V: Kept>(this: &Arc<Self>, d: &mut Deferred<V>) -> Poll<i32> {
+    pub(crate) fn poll<V: OutputSink>(this: &Arc<Self>, d: &mut Deferred<V>) -> Poll<i32> {
         let waker = waker(this.clone());
         Pin::new(d)
             .poll(&mut Context::from_waker(&waker))
@@ -155,7 +155,7 @@ impl Wakes {
 }
 
 /// The value, or why there is none: -1 cancelled, -2 the resolver was dropped.
-pub(crate) fn outcome<V: Kept>(d: Deferred<V>) -> i32 {
+pub(crate) fn outcome<V: OutputSink>(d: Deferred<V>) -> i32 {
     match d.try_result().expect("it has its result") {
         Ok(value) => value.borrow().0,
         Err(failure) if failure.is_cancelled() => -1,
@@ -164,7 +164,7 @@ pub(crate) fn outcome<V: Kept>(d: Deferred<V>) -> i32 {
     }
 }
 
-pub(crate) fn fire<V: Kept>(resolver: Resolver<V>, n: i32) -> thread::JoinHandle<()> {
+pub(crate) fn fire<V: OutputSink>(resolver: Resolver<V>, n: i32) -> thread::JoinHandle<()> {
     thread::spawn(move || resolver.callback(value(n).into()))
 }
 

@@ -1,10 +1,10 @@
 //! Cancelling when a signal comes.
 
-use super::limit::{Limit, Met};
+use super::cancel_scope::{CancelScope, Met};
 use crate::bridge::{runtime_to_enter, spawn_or};
 use crate::chain::Deferred;
 use crate::core::CancelRequest;
-use crate::failure::{BoxError, DeferredError, Failure, NoRuntime, quietly};
+use crate::failure::{BoxError, DeferredError, Failure, NoRuntime, catch_and_log};
 use futures::FutureExt;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, Location};
@@ -38,14 +38,14 @@ impl Future for Signal {
 impl Drop for Signal {
     fn drop(&mut self) {
         let signal = self.0.take();
-        quietly("the drop of a signal", || drop(signal));
+        catch_and_log("the drop of a signal", || drop(signal));
     }
 }
 
 /// Who waits for the signal. Dropped before it came, it cancels as well: a
 /// signal that is lost can be heeded no more.
 struct Watch<T: Send + 'static> {
-    limit: Option<Arc<Limit<T, ()>>>,
+    limit: Option<Arc<CancelScope<T, ()>>>,
     made: &'static Location<'static>,
 }
 
@@ -109,7 +109,7 @@ impl<T: Send + 'static> Deferred<T> {
             return self;
         }
         let made = Location::caller();
-        let limit = Limit::new(self.core_handle(), made);
+        let limit = CancelScope::new(self.core_handle(), made);
         let watch = Watch {
             limit: Some(limit.clone()),
             made,

@@ -13,11 +13,11 @@
 //! 3. After the last item, a panic of the iterator, or the end of the group
 //!    (see [`Group`]), the parts are dropped and never come back.
 
-use super::children::{AtCancel, Group, Mode, Options, unwanted};
 use super::gather::Values;
+use super::group::{AtCancel, Group, Mode, Options, unwanted};
 use super::list::Results;
 use crate::chain::{Deferred, Outcome};
-use crate::failure::{DeferredError, Failure, lock, quietly};
+use crate::failure::{DeferredError, Failure, catch_and_log, lock};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::{Arc, Mutex};
@@ -222,8 +222,8 @@ where
             }
             if is_over || !self.start_one(&mut parts) {
                 // Both are the user's, and may panic.
-                quietly("the drop of an iterator", || drop(parts.0));
-                quietly("the drop of a function", || drop(parts.1));
+                catch_and_log("the drop of an iterator", || drop(parts.0));
+                catch_and_log("the drop of a function", || drop(parts.1));
                 self.group.close();
                 return;
             }

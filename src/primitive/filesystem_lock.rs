@@ -256,13 +256,13 @@ impl Attempt {
         };
         match waits.file.try_lock() {
             Ok(()) => {
-                let settled = parts.take();
+                let take_if_ready = parts.take();
                 drop(parts);
                 if let Some(Parts {
                     file,
                     resolver,
                     waiting,
-                }) = settled
+                }) = take_if_ready
                 {
                     let of = waiting.0.clone();
                     drop(waiting);
@@ -286,12 +286,12 @@ impl Attempt {
         }
     }
 
-    /// Gives up, unless the attempt is settled.
+    /// Gives up, unless the attempt is take_if_ready.
     fn fail(&self, why: impl FnOnce(&'static Location<'static>) -> Failure) {
-        let settled = lock(&self.parts).take();
+        let take_if_ready = lock(&self.parts).take();
         if let Some(Parts {
             resolver, waiting, ..
-        }) = settled
+        }) = take_if_ready
         {
             drop(waiting);
             resolver.fire(Err(why(self.made)));

@@ -1,6 +1,6 @@
 //! The values of several Deferreds.
 
-use super::children::{Mode, Options, collect};
+use super::group::{Mode, Options, collect};
 use crate::chain::Deferred;
 use crate::failure::Failure;
 use std::panic::Location;

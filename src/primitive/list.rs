@@ -1,6 +1,6 @@
 //! Several Deferreds as one, with all of Twisted's ways to put them together.
 
-use super::children::{Mode, Options, collect};
+use super::group::{Mode, Options, collect};
 use super::race::FirstValue;
 use crate::chain::Deferred;
 use crate::failure::{DeferredError, Failure};

@@ -1,6 +1,6 @@
 //! Tokio's mutex for callbacks.
 
-use super::waiting::Lanes;
+use super::wait_queue::Lanes;
 use crate::chain::{Deferred, Outcome};
 use crate::failure::lock;
 use std::fmt;
@@ -38,7 +38,7 @@ pub struct DeferredLock(Arc<Inner>);
 struct Inner {
     mutex: Arc<Mutex<()>>,
     lanes: Lanes<OwnedMutexGuard<()>>,
-    /// Held by who looks whether the mutex is locked, which is by locking it:
+    /// Repr by who looks whether the mutex is locked, which is by locking it:
     /// an `acquire` is not to take that for a holder.
     probe: std::sync::Mutex<()>,
 }

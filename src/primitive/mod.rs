@@ -3,12 +3,12 @@
 //! Nothing here reaches into a chain: a primitive ends its children with a
 //! function, cancels them through handles, and fires a Deferred of its own.
 
+mod cancel_scope;
 mod cancel_when;
-mod children;
 mod concurrency;
 mod filesystem_lock;
 mod gather;
-mod limit;
+mod group;
 mod list;
 mod lock;
 #[cfg(all(test, tokio_deferred_loom))]
@@ -19,7 +19,7 @@ mod semaphore;
 mod share;
 mod tasks;
 mod timeout;
-mod waiting;
+mod wait_queue;
 
 pub use concurrency::{ConcurrentMap, map_with_concurrency};
 pub use filesystem_lock::{DeferredFilesystemLock, FilesystemLockGuard, LockFileError};
@@ -50,7 +50,7 @@ where
         // A job that panics unwinds through the guard.
         let outcome = job().into_deferred(made);
         #[cfg(tokio_deferred_break)]
-        let guard = crate::sabotage::lose_permit(guard);
+        let guard = crate::fault_injection::lose_permit(guard);
         outcome.finally(move || drop(guard))
     })
 }

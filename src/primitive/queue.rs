@@ -10,7 +10,7 @@
 //! 3. Gets know the queue weakly: when the last handle goes, they fail.
 
 use crate::chain::{Deferred, Resolver};
-use crate::core::{CancelRequest, Delegate, TakesBack};
+use crate::core::{CancelRequest, Delegate, ReturnTo};
 use crate::failure::{Failure, QueueOverflow, QueueUnderflow};
 use crate::sync::{Mutex, lock};
 use std::collections::{BTreeMap, VecDeque};
@@ -137,7 +137,7 @@ impl<T: Send + 'static> DeferredQueue<T> {
         let mut state = lock(&self.0.state);
         if let Some(item) = state.items.pop_front() {
             drop(state);
-            return Deferred::ready(Ok(item), made).with_home(Arc::downgrade(&self.0));
+            return Deferred::ready(Ok(item), made).return_to(Arc::downgrade(&self.0));
         }
         if self
             .0
@@ -158,7 +158,7 @@ impl<T: Send + 'static> DeferredQueue<T> {
             made,
         });
         let (resolver, d) = Deferred::with_delegate(made, get);
-        let d = d.with_home(home).fired_by("a queue");
+        let d = d.return_to(home).fired_by("a queue");
         state.gets.insert(number, resolver);
         d
     }
@@ -226,7 +226,7 @@ impl<T> Get<T> {
     }
 }
 
-impl<T: Send + 'static> TakesBack<T> for Weak<Shared<T>> {
+impl<T: Send + 'static> ReturnTo<T> for Weak<Shared<T>> {
     fn take_back(self, item: T) {
         // Without a queue there is nobody left who could want it.
         if let Some(queue) = self.upgrade() {

@@ -1,6 +1,6 @@
 //! The first value of several Deferreds.
 
-use super::children::{AtCancel, Mode, Options, collect};
+use super::group::{AtCancel, Mode, Options, collect};
 use crate::chain::Deferred;
 use crate::failure::{Failure, FailureGroup};
 use std::panic::Location;

@@ -1,6 +1,6 @@
 //! Tokio's semaphore for callbacks.
 
-use super::waiting::Lanes;
+use super::wait_queue::Lanes;
 use crate::chain::{Deferred, Outcome};
 use crate::failure::Failure;
 use futures::FutureExt;

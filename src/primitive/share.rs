@@ -19,7 +19,7 @@
 
 use crate::chain::{Deferred, Resolver};
 use crate::core::{CancelRequest, Delegate, Handle};
-use crate::failure::{Failure, quietly, report};
+use crate::failure::{Failure, catch_and_log, report};
 use crate::sync::{Mutex, MutexGuard, lock};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -273,7 +273,7 @@ impl<T> Drop for Shared<T> {
             .unwrap_or_else(|poisoned| poisoned.into_inner());
         match state.result.take() {
             Some(Err(failure)) if !state.delivered => report(failure, self.made, self.label),
-            result => quietly("the drop of a value", || drop(result)),
+            result => catch_and_log("the drop of a value", || drop(result)),
         }
     }
 }

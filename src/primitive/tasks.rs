@@ -8,7 +8,7 @@
 use super::DeferredList;
 use crate::bridge::{find_runtime, run_each, task_failure};
 use crate::chain::{Deferred, Resolver};
-use crate::failure::{Failure, NoRuntime, quietly};
+use crate::failure::{Failure, NoRuntime, catch_and_log};
 use futures::task::AtomicWaker;
 use std::collections::HashMap;
 use std::panic::Location;
@@ -126,7 +126,7 @@ impl<T: Send + 'static> DeferredList<T> {
         let mut children = Vec::new();
         let Ok(runtime) = find_runtime(None) else {
             for future in futures {
-                quietly("the drop of a future without a task", || drop(future));
+                catch_and_log("the drop of a future without a task", || drop(future));
                 let failure = Failure::from_error(NoRuntime::new(), made);
                 children.push(Deferred::ready(Err(failure), made));
             }

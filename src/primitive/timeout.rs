@@ -4,7 +4,7 @@
 //! timeout knows its own cancellation again, whatever it went through, and
 //! leaves those from elsewhere alone. What an [`Expired`] says is its source.
 
-use super::limit::{Limit, Met};
+use super::cancel_scope::{CancelScope, Met};
 use crate::chain::{Deferred, Outcome};
 use crate::core::CancelRequest;
 use crate::failure::{Cancelled, Failure, NoRuntime, TimedOut, report};
@@ -208,7 +208,7 @@ impl<T: Send + 'static> Deferred<T> {
                 return failed.finally(move || drop(late));
             }
         };
-        let limit = Limit::new(self.core_handle(), made);
+        let limit = CancelScope::new(self.core_handle(), made);
         let struck = limit.clone();
         let timer = clock.call_later(timeout.after.after, move |due| {
             let cause = match due {

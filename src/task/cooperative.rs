@@ -2,7 +2,7 @@
 
 use super::cooperator::Cooperator;
 use crate::chain::{Deferred, Resolver};
-use crate::failure::{Failure, NoRuntime, lock, quietly, report};
+use crate::failure::{Failure, NoRuntime, catch_and_log, lock, report};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::{Arc, Mutex};
@@ -184,7 +184,7 @@ impl Task {
                 }
             },
         }
-        quietly("the drop of an iterator", || drop(steps));
+        catch_and_log("the drop of an iterator", || drop(steps));
     }
 
     /// Gives the iterator back after a step, and waits if `waiting`, or else
@@ -193,7 +193,7 @@ impl Task {
         let mut state = lock(&self.state);
         if state.over.is_some() {
             drop(state);
-            quietly("the drop of an iterator", || drop(steps));
+            catch_and_log("the drop of an iterator", || drop(steps));
             return false;
         }
         state.steps = Some(steps);
@@ -244,7 +244,7 @@ impl Task {
         let steps = state.steps.take();
         let waiters = std::mem::take(&mut state.waiters);
         drop(state);
-        quietly("the drop of an iterator", || drop(steps));
+        catch_and_log("the drop of an iterator", || drop(steps));
         for waiter in waiters {
             let seen = waiter.is_observed();
             waiter.fire(if seen {

@@ -17,7 +17,7 @@
 //! | `labelled_while_the_resolver_is_dropped` | any | 10 |
 //! | `a_handle_is_dropped_while_a_dropped_one_fires` | any | 13 |
 
-use crate::models::harness::{Kept, Log, Value, Wakes, bounded, fire, model, outcome, value};
+use crate::models::harness::{Log, OutputSink, Value, Wakes, bounded, fire, model, outcome, value};
 use crate::{Deferred, Failure, testing};
 use loom::thread;
 use std::sync::Arc;
@@ -75,7 +75,7 @@ fn fire_while_polled_with_another_waker() {
 }
 
 /// Polls twice while a value, which may be a word or more, is fired.
-pub(super) fn polled_with_another_waker<V: Kept>() {
+pub(super) fn polled_with_another_waker<V: OutputSink>() {
     model(|| {
         let (resolver, mut d) = Deferred::<V>::new();
         let (first, second) = (Arc::new(Wakes::default()), Arc::new(Wakes::default()));

@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod cancel;
 #[cfg(test)]
-mod early;
+mod fast_fire;
 #[cfg(test)]
 mod fire;
 #[cfg(test)]

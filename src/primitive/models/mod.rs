@@ -3,7 +3,7 @@
 //!
 //! They run with those of the core; see there.
 
-mod children;
+mod group;
 mod queue;
 mod share;
-mod waiting;
+mod wait_queue;

@@ -21,7 +21,7 @@
 
 use crate::bridge::find_runtime;
 use crate::chain::{Deferred, Resolver};
-use crate::core::{CancelRequest, Control, Driven, Kept, Look};
+use crate::core::{CancelRequest, Controller, OutputSink, PollErased, SharedFuture};
 use crate::failure::{Failure, NoRuntime};
 use crate::sync::{AtomicU64, AtomicUsize, Mutex, lock};
 use std::collections::VecDeque;
@@ -88,7 +88,7 @@ impl<T: Send + 'static> Lanes<T> {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let wait = Driven::new(
+        let wait = SharedFuture::new(
             // The caller's budget is not this future's, nor is the pump's.
             unconstrained(future),
             Wait {
@@ -149,13 +149,13 @@ struct LaneState<T> {
     pump: PumpState,
 }
 
-/// A wait that is not settled.
+/// A wait that is not take_if_ready.
 struct Waiter<T> {
     number: u64,
     resolver: Resolver<T>,
     made: &'static Location<'static>,
     /// None while the pump polls it.
-    future: Option<Arc<dyn Look>>,
+    future: Option<Arc<dyn PollErased>>,
 }
 
 /// Where a wait is; the number tells it from those that were there before.
@@ -174,7 +174,7 @@ enum PumpState {
 
 /// What a pump does next.
 enum Next {
-    Look(Place, Arc<dyn Look>),
+    PollErased(Place, Arc<dyn PollErased>),
     Park,
     End,
 }
@@ -228,7 +228,7 @@ impl<T> Lane<T> {
     fn enter(
         &self,
         resolver: Resolver<T>,
-        future: Arc<dyn Look>,
+        future: Arc<dyn PollErased>,
         made: &'static Location<'static>,
     ) -> (Place, bool) {
         let mut state = lock(&self.state);
@@ -293,7 +293,7 @@ impl<T> Lane<T> {
         while let Some(place) = state.woken.pop_front() {
             let future = state.get(place).and_then(|waiter| waiter.future.take());
             if let Some(future) = future {
-                return Next::Look(place, future);
+                return Next::PollErased(place, future);
             }
         }
         if state.is_empty() {
@@ -306,7 +306,7 @@ impl<T> Lane<T> {
     }
 
     /// Takes a future back that was pending.
-    fn put_back(&self, place: Place, future: Arc<dyn Look>) {
+    fn put_back(&self, place: Place, future: Arc<dyn PollErased>) {
         let mut state = lock(&self.state);
         let mut future = Some(future);
         if let Some(waiter) = state.get(place) {
@@ -337,7 +337,7 @@ impl<T: Send + 'static> Future for Pump<T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         for _ in 0..BATCH {
             match self.lane.next(cx) {
-                Next::Look(place, future) => {
+                Next::PollErased(place, future) => {
                     if let Some(pending) = future.look() {
                         self.lane.put_back(place, pending);
                     }
@@ -407,7 +407,7 @@ impl<O: Send + 'static, T: Send + 'static> Wait<O, T> {
     }
 }
 
-impl<O: Send + 'static, T: Send + 'static> Control for Wait<O, T> {
+impl<O: Send + 'static, T: Send + 'static> Controller for Wait<O, T> {
     fn woken(&self) {
         self.lane.woken(self.place());
     }
@@ -422,7 +422,7 @@ impl<O: Send + 'static, T: Send + 'static> Control for Wait<O, T> {
     }
 }
 
-impl<O: Send + 'static, T: Send + 'static> Kept<O> for Wait<O, T> {
+impl<O: Send + 'static, T: Send + 'static> OutputSink<O> for Wait<O, T> {
     fn ready(&self, output: O) {
         // If it was cancelled, the output is dropped.
         let Some(resolver) = self.lane.settle(self.place()) else {

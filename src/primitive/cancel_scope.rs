@@ -25,7 +25,7 @@ use std::panic::Location;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, ThreadId};
 
-pub(super) struct Limit<T, C> {
+pub(super) struct CancelScope<T, C> {
     state: Mutex<State<T, C>>,
     made: &'static Location<'static>,
 }
@@ -58,11 +58,11 @@ impl Delegate for Ignored {
     fn cancel(&self, _: CancelRequest) {}
 }
 
-impl<T: Send + 'static, C: Copy> Limit<T, C> {
+impl<T: Send + 'static, C: Copy> CancelScope<T, C> {
     /// A limit of the chain that `handle` cancels.
     pub(super) fn new(handle: Handle, made: &'static Location<'static>) -> Arc<Self> {
         let state = Mutex::new(State::Waiting(handle));
-        Arc::new(Limit { state, made })
+        Arc::new(CancelScope { state, made })
     }
 
     /// Cancels the stretch, unless its result was there first.

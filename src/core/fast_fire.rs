@@ -1,24 +1,24 @@
 //! The short way of a fire: a value that is there before the state says so.
 //!
 //! A fire claims the chain, puts the value into the slot, and goes to rest.
-//! That takes two read-modify-writes, since the slot is not the head's: a
+//! That takes two read-modify-writes, since the slot is not the producer's: a
 //! cancel may be faster, and then it is the cancel's. Yet most chains that are
 //! fired have nothing to run. So a value of a word goes to a place that is the
 //! head's own, and one read-modify-write does the rest.
 
-use super::block::{Bare, Ptr};
+use super::block::{ChainPtr, UntypedResult};
 use super::run::wake;
 use super::slot::Slot;
-use super::state::{EARLY, FIRED, REF, State, WAKER, WAKING};
+use super::state::{FIRED, REF, State, TAKING_WAKER, VALUE_INLINE, WAKER};
 use crate::failure::Failure;
 
 /// A place for a value that is small.
-pub(super) type Early = Slot<1>;
+pub(super) type InlineValue = Slot<1>;
 
 /// Whether a fire with this result, from this state, may go the short way.
 #[inline]
 pub(super) fn is_for<T>(result: &Result<T, Failure>, state: State) -> bool {
-    Early::fits::<T>() && result.is_ok() && state.is_quiet()
+    InlineValue::fits::<T>() && result.is_ok() && state.is_quiet()
 }
 
 /// Fires the chain, and wakes who awaits it.
@@ -29,28 +29,30 @@ pub(super) fn is_for<T>(result: &Result<T, Failure>, state: State) -> bool {
 ///
 /// # Safety
 ///
-/// `is_for(&result, state)`; the caller owns the `Head<T>`, and gives it up if
+/// `is_for(&result, state)`; the caller owns the `Producer<T>`, and gives it up if
 /// this succeeds.
 #[inline]
 pub(super) unsafe fn fire<T>(
-    chain: Ptr,
+    chain: ChainPtr,
     state: State,
     result: Result<T, Failure>,
 ) -> Result<(), Result<T, Failure>> {
     let Ok(value) = result else {
         return Err(result);
     };
-    let early = &chain.block().early;
-    // SAFETY: without EARLY it is the head's (4).
-    early.with_mut(|early| unsafe { (*early).put(value) });
+    let fast_fire = &chain.block().fast_fire;
+    // SAFETY: without VALUE_INLINE it is the producer's (4).
+    fast_fire.with_mut(|fast_fire| unsafe { (*fast_fire).put(value) });
     let to = if state.has(WAKER) {
-        (state.0 & !WAKER) | FIRED | EARLY | WAKING
+        (state.0 & !WAKER) | FIRED | VALUE_INLINE | TAKING_WAKER
     } else {
-        (state.0 | FIRED | EARLY) - REF
+        (state.0 | FIRED | VALUE_INLINE) - REF
     };
     if chain.change(state, to).is_err() {
         // SAFETY: as above: it was put there just now.
-        return Err(Ok(early.with_mut(|early| unsafe { (*early).take() })));
+        return Err(Ok(
+            fast_fire.with_mut(|fast_fire| unsafe { (*fast_fire).take() })
+        ));
     }
     if state.has(WAKER) {
         wake(chain);
@@ -62,15 +64,15 @@ pub(super) unsafe fn fire<T>(
 ///
 /// # Safety
 ///
-/// By the owner of the `Tail<T>`, once.
+/// By the owner of the `Consumer<T>`, once.
 #[inline]
-pub(super) unsafe fn take_at_rest<T>(chain: Ptr, state: State) -> Result<T, Failure> {
+pub(super) unsafe fn take_at_rest<T>(chain: ChainPtr, state: State) -> Result<T, Failure> {
     let block = chain.block();
-    // SAFETY: at rest either place is the caller's, and EARLY says which of
+    // SAFETY: at rest either place is the caller's, and VALUE_INLINE says which of
     // them has the value (4), which is a T (7).
     unsafe {
-        if Early::fits::<T>() && state.has(EARLY) {
-            Ok(block.early.with_mut(|early| (*early).take()))
+        if InlineValue::fits::<T>() && state.has(VALUE_INLINE) {
+            Ok(block.fast_fire.with_mut(|fast_fire| (*fast_fire).take()))
         } else {
             block.slot.with_mut(|slot| (*slot).take_result())
         }
@@ -79,24 +81,24 @@ pub(super) unsafe fn take_at_rest<T>(chain: Ptr, state: State) -> Result<T, Fail
 
 /// Says of a chain whose value was taken at rest that it is nowhere.
 ///
-/// By the owner of the tail.
-pub(super) fn forget(chain: Ptr, state: State) {
-    if state.has(EARLY) {
-        chain.clear(EARLY);
+/// By the owner of the consumer.
+pub(super) fn forget(chain: ChainPtr, state: State) {
+    if state.has(VALUE_INLINE) {
+        chain.clear(VALUE_INLINE);
     }
 }
 
 /// Moves the value to where stages look for it.
 ///
-/// By the runner of a chain with `EARLY`.
-pub(super) fn move_to_slot(chain: Ptr) {
+/// By the runner of a chain with `VALUE_INLINE`.
+pub(super) fn move_to_slot(chain: ChainPtr) {
     let block = chain.block();
-    block.early.with_mut(|early| {
+    block.fast_fire.with_mut(|fast_fire| {
         block.slot.with_mut(|slot| {
-            // SAFETY: we are the runner (4), and the value is of the head's
+            // SAFETY: we are the runner (4), and the value is of the producer's
             // type (7): no stage ran.
-            unsafe { (block.put)(&mut *slot, Bare::Value(&mut *early)) };
+            unsafe { (block.put)(&mut *slot, UntypedResult::Value(&mut *fast_fire)) };
         });
     });
-    chain.clear(EARLY);
+    chain.clear(VALUE_INLINE);
 }

@@ -14,7 +14,7 @@
 //! | `the_runtime_ends_while_released` | any | 11 |
 //! | `the_runtime_ends_while_cancelled` | any | 4,246 |
 
-use super::super::waiting::{Lanes, Pump};
+use super::super::wait_queue::{Lanes, Pump};
 use crate::failure::Failure;
 use crate::models::harness::{block_on, bounded, model};
 use crate::{Deferred, NoRuntime};

@@ -5,11 +5,13 @@
 //! of a stage differs from that of the one before, a record that changes it
 //! goes between them, and neighbours share it.
 
-use super::block::Ptr;
-use super::meta::{Ext, Meta};
-use super::record::{Flow, HEADER, Kind, Payload, Record, Sort, pass, read_closure, write_closure};
-use super::tail::append;
-use crate::failure::quietly;
+use super::block::ChainPtr;
+use super::consumer::append;
+use super::info::{ChainInfo, ChainInfoExt};
+use super::record::{
+    Flow, HEADER, Payload, Record, RecordClass, RecordVTable, pass, read_closure, write_closure,
+};
+use crate::failure::catch_and_log;
 use tracing::level_filters::LevelFilter;
 use tracing::{Id, Metadata, Span};
 
@@ -33,36 +35,36 @@ impl Current {
     }
 }
 
-static CHANGE: Kind = Kind {
+static CHANGE: RecordVTable = RecordVTable {
     size: HEADER + size_of::<Span>().next_multiple_of(8),
     run: change,
-    sort: Sort::Other,
+    sort: RecordClass::Other,
 };
 
 /// # Safety
 ///
-/// As for [`Kind::run`]; the record holds a span.
-unsafe fn change(record: *mut Record, chain: Ptr) -> Flow {
+/// As for [`RecordVTable::run`]; the record holds a span.
+unsafe fn change(record: *mut Record, chain: ChainPtr) -> Flow {
     // SAFETY: the caller says so.
     let span = unsafe {
         pass(record, chain, CHANGE.size);
         read_closure::<Span>(record)
     };
-    let ext = chain.block().meta.ext();
-    let ext = ext.expect("a change of span is appended after the Ext was made");
+    let ext = chain.block().info.ext();
+    let ext = ext.expect("a change of span is appended after the ChainInfoExt was made");
     let old = ext.span.with_mut(|place| {
         // SAFETY: this is the runner's (invariant 3).
         unsafe { (*place).replace(span) }
     });
-    quietly("the end of a span", || drop(old));
+    catch_and_log("the end of a span", || drop(old));
     Flow::Span
 }
 
 /// Whether a stage can be appended with no thought of spans and watchers: no
-/// level is enabled, so there is no span, and the chain has no Ext.
+/// level is enabled, so there is no span, and the chain has no ChainInfoExt.
 #[inline]
-pub(super) fn is_plain(chain: Ptr) -> bool {
-    LevelFilter::current() == LevelFilter::OFF && !chain.block().meta.has_ext()
+pub(super) fn is_plain(chain: ChainPtr) -> bool {
+    LevelFilter::current() == LevelFilter::OFF && !chain.block().info.has_ext()
 }
 
 /// Appends a change of span, if another one is current now than when the last
@@ -70,23 +72,23 @@ pub(super) fn is_plain(chain: Ptr) -> bool {
 ///
 /// # Safety
 ///
-/// By the owner of the tail (invariant 6).
-pub(super) unsafe fn append_change(chain: Ptr) {
+/// By the owner of the consumer (invariant 6).
+pub(super) unsafe fn append_change(chain: ChainPtr) {
     let possible = LevelFilter::current() != LevelFilter::OFF;
-    let meta = &chain.block().meta;
+    let info = &chain.block().info;
     let mut current = None;
     let mut span = Span::none();
-    if let Some(ext) = meta.ext() {
-        // SAFETY: this is the tail's owner's.
+    if let Some(ext) = info.ext() {
+        // SAFETY: this is the consumer's owner's.
         let is_last = |current: &_| ext.appended.with(|last| unsafe { *last == *current });
         if possible {
-            quietly(LOOK_UP, || current = Current::get());
+            catch_and_log(LOOK_UP, || current = Current::get());
         }
         if is_last(&current) {
             return;
         }
         if current.is_some() {
-            quietly(LOOK_UP, || span = Span::current());
+            catch_and_log(LOOK_UP, || span = Span::current());
             if span.is_none() {
                 // It panicked. This stage has none; the next one asks again.
                 current = None;
@@ -97,7 +99,7 @@ pub(super) unsafe fn append_change(chain: Ptr) {
         }
     } else {
         if possible {
-            quietly(LOOK_UP, || span = Span::current());
+            catch_and_log(LOOK_UP, || span = Span::current());
             // Where a clone of a span is another one, the next stage will take
             // that for a change, once.
             current = Current::of(&span);
@@ -106,7 +108,7 @@ pub(super) unsafe fn append_change(chain: Ptr) {
             return;
         }
     }
-    meta.extend().appended.with_mut(|last| {
+    info.extend().appended.with_mut(|last| {
         // SAFETY: as above.
         unsafe { *last = current }
     });
@@ -121,17 +123,17 @@ pub(super) unsafe fn append_change(chain: Ptr) {
 const LOOK_UP: &str = "the look-up of the current span";
 
 /// The span that a run is in, entered once for all neighbouring stages.
-pub(super) struct Scope {
+pub(super) struct SpanScope {
     looked: bool,
     /// The chain's, which gets it back. Not a guard: a subscriber that panics
     /// when it is left would take the span along.
     entered: Option<Span>,
 }
 
-impl Scope {
+impl SpanScope {
     #[inline]
     pub(super) fn new() -> Self {
-        Scope {
+        SpanScope {
             looked: false,
             entered: None,
         }
@@ -142,10 +144,10 @@ impl Scope {
     ///
     /// By the runner.
     #[inline]
-    pub(super) fn enter(&mut self, meta: &Meta) {
+    pub(super) fn enter(&mut self, info: &ChainInfo) {
         if !self.looked {
             self.looked = true;
-            if let Some(ext) = meta.ext() {
+            if let Some(ext) = info.ext() {
                 self.enter_that_of(ext);
             }
         }
@@ -153,13 +155,13 @@ impl Scope {
 
     #[cold]
     #[inline(never)]
-    fn enter_that_of(&mut self, ext: &Ext) {
+    fn enter_that_of(&mut self, ext: &ChainInfoExt) {
         // SAFETY: by the runner (invariant 3).
         let Some(span) = ext.span.with_mut(|span| unsafe { (*span).take() }) else {
             return;
         };
         let mut entered = false;
-        quietly("the entering of a span", || {
+        catch_and_log("the entering of a span", || {
             // `exit` is the end of this guard.
             std::mem::forget(span.enter());
             entered = true;
@@ -175,15 +177,15 @@ impl Scope {
     ///
     /// By the runner.
     #[inline]
-    pub(super) fn leave(&mut self, meta: &Meta) {
+    pub(super) fn leave(&mut self, info: &ChainInfo) {
         self.looked = false;
         if let Some(span) = self.entered.take() {
-            leave_that_of(span, meta);
+            leave_that_of(span, info);
         }
     }
 }
 
-impl Drop for Scope {
+impl Drop for SpanScope {
     /// What is not left in order is left by a panic of this library's own.
     fn drop(&mut self) {
         if let Some(span) = &self.entered {
@@ -194,15 +196,15 @@ impl Drop for Scope {
 
 #[cold]
 #[inline(never)]
-fn leave_that_of(span: Span, meta: &Meta) {
+fn leave_that_of(span: Span, info: &ChainInfo) {
     exit(&span);
-    if let Some(ext) = meta.ext() {
+    if let Some(ext) = info.ext() {
         give_back(span, ext);
     }
 }
 
 fn exit(span: &Span) {
-    quietly("the leaving of a span", || {
+    catch_and_log("the leaving of a span", || {
         span.with_subscriber(|(id, subscriber)| subscriber.exit(id));
     });
 }
@@ -211,7 +213,7 @@ fn exit(span: &Span) {
 /// another one.
 ///
 /// By the runner.
-fn give_back(span: Span, ext: &Ext) {
+fn give_back(span: Span, ext: &ChainInfoExt) {
     let unwanted = ext.span.with_mut(|place| {
         // SAFETY: by the runner (invariant 3).
         let place = unsafe { &mut *place };
@@ -221,5 +223,5 @@ fn give_back(span: Span, ext: &Ext) {
         *place = Some(span);
         None
     });
-    quietly("the end of a span", || drop(unwanted));
+    catch_and_log("the end of a span", || drop(unwanted));
 }

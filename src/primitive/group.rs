@@ -20,7 +20,7 @@
 
 use crate::chain::{Deferred, Resolver};
 use crate::core::{CancelRequest, Delegate, Handle};
-use crate::failure::{Failure, FirstError, quietly, report};
+use crate::failure::{Failure, FirstError, catch_and_log, report};
 use crate::sync::{Mutex, MutexGuard, lock};
 use std::panic::Location;
 use std::sync::Arc;
@@ -307,7 +307,7 @@ impl<T: Send + 'static, M: Mode<T>> Group<T, M> {
     /// Drops a result that is not in the output.
     fn give_up(&self, result: Result<T, Failure>, cancelled: bool) {
         match result {
-            Ok(value) => quietly("the drop of a value", || drop(value)),
+            Ok(value) => catch_and_log("the drop of a value", || drop(value)),
             Err(failure) => {
                 // What was cancelled together with the group is no news.
                 let expected = cancelled && failure.is_cancelled();

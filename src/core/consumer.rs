@@ -1,25 +1,26 @@
 //! The consumer's end of a chain.
 
 use super::anchor::Anchor;
-use super::block::{Next, Ptr};
+use super::block::{ChainPtr, Transition};
 use super::cancel::{
-    Answer, Calls, CancelRequest, CancelSide, Canceller, Delegate, Handle, cancel, delegate_of,
+    Answer, Calls, CancelHooks, CancelRequest, Canceller, Delegate, Handle, cancel, delegate_of,
 };
-use super::early;
-use super::head::{Head, fire_chained};
-use super::home::{self, TakesBack};
-use super::meta::Meta;
+use super::fast_fire;
+use super::give_back::{self, ReturnTo};
+use super::info::ChainInfo;
 use super::pause::PauseGuard;
+use super::producer::{Producer, fire_chained};
 use super::record::{
-    Flow, HEADER, Kind, Payload, Record, Sort, read_closure, size_with, write_closure,
+    Flow, HEADER, Payload, Record, RecordClass, RecordVTable, read_closure, size_with,
+    write_closure,
 };
 use super::run::run;
-use super::scope;
-use super::stage::{KindOf, Stage};
-use super::state::{CANCEL_SIDE, CLOSED, FIRED, MORE, REF, RUNNING, State, UNSEEN};
+use super::span;
+use super::stage::{Stage, StageVTable};
+use super::state::{APPENDED, CANCEL_HOOKS, CLOSED, FIRED, REF, RUNNING, State, UNOBSERVED};
 use super::taken::{Plain, Taken, give_up};
 use super::waker;
-use crate::failure::{Failure, quietly};
+use crate::failure::{Failure, catch_and_log};
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::panic::Location;
@@ -28,9 +29,9 @@ use std::task::{Context, Poll};
 
 /// Makes a chain: who fires it, and who adds to it.
 #[inline]
-pub(crate) fn pair<T>(made: &'static Location<'static>) -> (Head<T>, Tail<T>) {
-    let chain = Ptr::new::<T>(2 * REF, Meta::new(made));
-    (Head::new(chain), Tail::new(chain))
+pub(crate) fn pair<T>(made: &'static Location<'static>) -> (Producer<T>, Consumer<T>) {
+    let chain = ChainPtr::new::<T>(2 * REF, ChainInfo::new(made));
+    (Producer::new(chain), Consumer::new(chain))
 }
 
 /// What a cancel of an unfired chain asks.
@@ -45,10 +46,10 @@ pub(crate) enum OnCancel<T> {
 pub(crate) fn pair_with<T: Send + 'static>(
     made: &'static Location<'static>,
     canceller: OnCancel<T>,
-) -> (Head<T>, Tail<T>) {
-    let chain = Ptr::new::<T>((2 * REF) | CANCEL_SIDE, Meta::new(made));
+) -> (Producer<T>, Consumer<T>) {
+    let chain = ChainPtr::new::<T>((2 * REF) | CANCEL_HOOKS, ChainInfo::new(made));
     let side = match canceller {
-        OnCancel::Every(delegate) => CancelSide::Delegate(delegate),
+        OnCancel::Every(delegate) => CancelHooks::Delegate(delegate),
         OnCancel::Once(f) => {
             let canceller: Canceller = Box::new(move || {
                 let result = f()?;
@@ -57,37 +58,37 @@ pub(crate) fn pair_with<T: Send + 'static>(
             });
             let mut calls = Box::<Calls>::default();
             calls.canceller = Some(canceller);
-            CancelSide::Calls(calls)
+            CancelHooks::Calls(calls)
         }
     };
     chain.block().slot.with_mut(|slot| {
         // SAFETY: nobody else has the chain yet.
         unsafe { (*slot).put(side) }
     });
-    (Head::new(chain), Tail::new(chain))
+    (Producer::new(chain), Consumer::new(chain))
 }
 
 /// The owner of what a chain ends with: it adds stages, and takes the result
 /// or gives it up. Dropped, it lets the chain go on by itself, and a failure
 /// that nobody handles is reported.
-pub(crate) struct Tail<T> {
-    chain: Ptr,
+pub(crate) struct Consumer<T> {
+    chain: ChainPtr,
     kind: PhantomData<fn() -> T>,
 }
 
-// SAFETY: a Tail moves a T out of the block; the rest of the block is shared
+// SAFETY: a Consumer moves a T out of the block; the rest of the block is shared
 // by design.
-unsafe impl<T: Send> Send for Tail<T> {}
-// SAFETY: through a shared Tail only the state is used, and never the T.
-unsafe impl<T: Send> Sync for Tail<T> {}
+unsafe impl<T: Send> Send for Consumer<T> {}
+// SAFETY: through a shared Consumer only the state is used, and never the T.
+unsafe impl<T: Send> Sync for Consumer<T> {}
 
-impl<T> Tail<T> {
-    pub(super) fn new(chain: Ptr) -> Self {
+impl<T> Consumer<T> {
+    pub(super) fn new(chain: ChainPtr) -> Self {
         let kind = PhantomData;
-        Tail { chain, kind }
+        Consumer { chain, kind }
     }
 
-    pub(super) fn into_ptr(self) -> Ptr {
+    pub(super) fn into_ptr(self) -> ChainPtr {
         ManuallyDrop::new(self).chain
     }
 
@@ -109,17 +110,17 @@ impl<T> Tail<T> {
             return Err(self);
         }
         let chain = self.into_ptr();
-        // SAFETY: at rest, and the tail is ours (4, 7, 9).
-        let value = unsafe { early::take_at_rest::<T>(chain, state) };
+        // SAFETY: at rest, and the consumer is ours (4, 7, 9).
+        let value = unsafe { fast_fire::take_at_rest::<T>(chain, state) };
         // A chain with a label or a watcher keeps them.
-        if state.is_sole() && chain.block().meta.is_plain() {
+        if state.is_sole() && chain.block().info.is_plain() {
             // SAFETY: the only reference is ours.
             unsafe { chain.free() };
             Ok((value, None))
         } else {
-            // SAFETY: the tail is ours (13).
-            unsafe { home::forget(chain) };
-            early::forget(chain, state);
+            // SAFETY: the consumer is ours (13).
+            unsafe { give_back::forget(chain) };
+            fast_fire::forget(chain, state);
             Ok((value, Some(Anchor::new(chain))))
         }
     }
@@ -129,20 +130,20 @@ impl<T> Tail<T> {
     ///
     /// # Safety
     ///
-    /// If there is one, the tail is not used again, nor dropped.
+    /// If there is one, the consumer is not used again, nor dropped.
     #[inline(always)]
     pub(super) unsafe fn take_plain(&mut self) -> Option<Plain<T>> {
         let chain = self.chain;
         let state = chain.load();
-        let meta = &chain.block().meta;
-        if !(state.is_at_rest() && state.is_sole() && meta.is_plain()) {
+        let info = &chain.block().info;
+        if !(state.is_at_rest() && state.is_sole() && info.is_plain()) {
             return None;
         }
-        let made = meta.made();
-        // SAFETY: at rest, and the tail is ours (4, 7, 9); so is the only
+        let made = info.made();
+        // SAFETY: at rest, and the consumer is ours (4, 7, 9); so is the only
         // reference, which the caller forgets.
         unsafe {
-            let value = early::take_at_rest::<T>(chain, state);
+            let value = fast_fire::take_at_rest::<T>(chain, state);
             chain.free();
             Some((value, made))
         }
@@ -155,7 +156,7 @@ impl<T> Tail<T> {
         self,
         stage: S,
         place: &'static Location<'static>,
-    ) -> Tail<S::Out> {
+    ) -> Consumer<S::Out> {
         let seen = self.seen();
         self.add_to(seen, stage, place)
     }
@@ -172,23 +173,23 @@ impl<T> Tail<T> {
         seen: State,
         stage: S,
         place: &'static Location<'static>,
-    ) -> Tail<S::Out> {
+    ) -> Consumer<S::Out> {
         let chain = self.into_ptr();
-        // SAFETY: the tail is ours; the kind is that of an S, whose input type
-        // is the tail's (6, 7).
+        // SAFETY: the consumer is ours; the kind is that of an S, whose input type
+        // is the consumer's (6, 7).
         unsafe {
-            if !scope::is_plain(chain) {
+            if !span::is_plain(chain) {
                 before_add::<S>(chain, place);
             }
-            append(chain, KindOf::<S>::KIND, Payload { place }, |record| {
+            append(chain, StageVTable::<S>::KIND, Payload { place }, |record| {
                 write_closure(record, stage);
             });
             // The usual case of `appended`, at once.
-            if seen.is_at_rest() || chain.change(seen, seen.0 | MORE).is_err() {
+            if seen.is_at_rest() || chain.change(seen, seen.0 | APPENDED).is_err() {
                 run_appended(chain);
             }
         }
-        Tail::new(chain)
+        Consumer::new(chain)
     }
 
     /// Ends the chain with `f`, which takes the result.
@@ -213,14 +214,14 @@ impl<T> Tail<T> {
     }
 
     /// Ends the chain by firing `head` with the result.
-    pub(crate) fn fire_into(self, head: Head<T>) {
-        let target = head.into_ptr();
-        let kind: &'static Kind = &Kind {
+    pub(crate) fn fire_into(self, producer: Producer<T>) {
+        let target = producer.into_ptr();
+        let kind: &'static RecordVTable = &RecordVTable {
             size: HEADER,
             run: fire_target::<T>,
-            sort: Sort::Other,
+            sort: RecordClass::Other,
         };
-        // SAFETY: the tail is ours.
+        // SAFETY: the consumer is ours.
         unsafe {
             if let Some(chain) = append_last(self.into_ptr(), kind, Payload { target }, 0, false) {
                 run(chain);
@@ -236,13 +237,13 @@ impl<T> Tail<T> {
 
     /// The coroutine that awaits the chain, by number; 0 is none.
     pub(crate) fn awaited_by(&mut self) -> u64 {
-        // SAFETY: the tail is ours.
+        // SAFETY: the consumer is ours.
         self.chain.block().awaited_by.with(|by| unsafe { *by })
     }
 
     pub(crate) fn set_awaited_by(&mut self, number: u64) {
         self.chain.block().awaited_by.with_mut(|by| {
-            // SAFETY: the tail is ours.
+            // SAFETY: the consumer is ours.
             unsafe { *by = number }
         });
     }
@@ -255,7 +256,7 @@ impl<T> Tail<T> {
         Handle(self.chain.retain())
     }
 
-    pub(super) fn is_tail_of(&self, chain: Ptr) -> bool {
+    pub(super) fn is_consumer_of(&self, chain: ChainPtr) -> bool {
         self.chain == chain
     }
 
@@ -268,17 +269,17 @@ impl<T> Tail<T> {
     }
 
     /// Makes the value, if it is dropped with no stage ever added, go back to
-    /// `home`.
-    pub(crate) fn set_home<H: TakesBack<T>>(&mut self, home: H)
+    /// `give_back`.
+    pub(crate) fn set_return_to<H: ReturnTo<T>>(&mut self, give_back: H)
     where
         T: Send + 'static,
     {
-        // SAFETY: the tail is ours, and its value is a T.
-        unsafe { home::set(self.chain, home) }
+        // SAFETY: the consumer is ours, and its value is a T.
+        unsafe { give_back::set(self.chain, give_back) }
     }
 
     pub(crate) fn set_label(&mut self, label: &'static str) {
-        self.chain.block().meta.set_label(label);
+        self.chain.block().info.set_label(label);
     }
 
     /// Whether this is an unfired chain that nothing was appended to, and that
@@ -288,64 +289,64 @@ impl<T> Tail<T> {
         !state.has(FIRED)
             && state.refs() == 2
             && self.chain.is_untouched()
-            && self.chain.block().meta.ext().is_none()
+            && self.chain.block().info.ext().is_none()
     }
 
     /// Tells a watcher what will fire the chain.
     pub(crate) fn set_source(&self, source: &'static str) {
-        if let Some(watch) = self.chain.block().meta.watch() {
+        if let Some(watch) = self.chain.block().info.watch() {
             watch.sourced(source);
         }
     }
 
     pub(crate) fn made(&self) -> &'static Location<'static> {
-        self.chain.block().meta.made()
+        self.chain.block().info.made()
     }
 
     pub(crate) fn watch_id(&self) -> Option<u64> {
-        self.chain.block().meta.watch_id()
+        self.chain.block().info.watch_id()
     }
 
     pub(crate) fn label(&self) -> Option<&'static str> {
-        self.chain.block().meta.label()
+        self.chain.block().info.label()
     }
 }
 
-impl<T> Drop for Tail<T> {
+impl<T> Drop for Consumer<T> {
     fn drop(&mut self) {
         let chain = self.chain;
-        let meta = &chain.block().meta;
+        let info = &chain.block().info;
         let untouched = chain.is_untouched();
-        // SAFETY: the tail is ours.
-        let home = unsafe { home::kind(chain) }.filter(|_| untouched);
+        // SAFETY: the consumer is ours.
+        let give_back = unsafe { give_back::kind(chain) }.filter(|_| untouched);
         let state = chain.load();
-        if home.is_none() && state.is_at_rest() {
-            // SAFETY: at rest, and the tail is ours (4, 7, 9). Nobody will run
+        if give_back.is_none() && state.is_at_rest() {
+            // SAFETY: at rest, and the consumer is ours (4, 7, 9). Nobody will run
             // the chain or take from it any more.
-            let value = unsafe { early::take_at_rest::<T>(chain, state) };
-            give_up(value, || (meta.made(), meta.label()));
+            let value = unsafe { fast_fire::take_at_rest::<T>(chain, state) };
+            give_up(value, || (info.made(), info.label()));
             chain.release(1, 0);
             return;
         }
-        let kind: &'static Kind = &Kind {
+        let kind: &'static RecordVTable = &RecordVTable {
             size: HEADER,
             run: drop_value::<T>,
-            sort: Sort::Other,
+            sort: RecordClass::Other,
         };
         // It only matters while the chain is unfired, and then it is exact.
-        let flags = if untouched { UNSEEN } else { 0 };
+        let flags = if untouched { UNOBSERVED } else { 0 };
         let delegate = if untouched { delegate_of(chain) } else { None };
         let payload = Payload { nothing: () };
-        // SAFETY: the tail is ours, and its value is a T (7); the home is for
+        // SAFETY: the consumer is ours, and its value is a T (7); the home is for
         // a T as well.
         unsafe {
-            let kind = home.unwrap_or(kind);
+            let kind = give_back.unwrap_or(kind);
             if let Some(chain) = append_last(chain, kind, payload, flags, false) {
                 run(chain);
             }
         }
         if let Some(delegate) = delegate {
-            quietly("a canceller", || delegate.unseen());
+            catch_and_log("a canceller", || delegate.unseen());
         }
     }
 }
@@ -354,7 +355,7 @@ impl<T> Drop for Tail<T> {
 ///
 /// The caller may take the value of the slot, and it is a `Result<T, Failure>`.
 #[inline]
-pub(super) unsafe fn take_value<T>(chain: Ptr) -> Result<T, Failure> {
+pub(super) unsafe fn take_value<T>(chain: ChainPtr) -> Result<T, Failure> {
     // SAFETY: the caller says so.
     chain
         .block()
@@ -366,26 +367,26 @@ pub(super) unsafe fn take_value<T>(chain: Ptr) -> Result<T, Failure> {
 ///
 /// # Safety
 ///
-/// By the owner of the tail (6).
+/// By the owner of the consumer (6).
 #[inline(never)]
-unsafe fn before_add<S: Stage>(chain: Ptr, place: &'static Location<'static>) {
-    if let Some(watch) = chain.block().meta.watch() {
+unsafe fn before_add<S: Stage>(chain: ChainPtr, place: &'static Location<'static>) {
+    if let Some(watch) = chain.block().info.watch() {
         watch.added(S::name(), place);
     }
     // SAFETY: the caller says so.
-    unsafe { scope::append_change(chain) }
+    unsafe { span::append_change(chain) }
 }
 
 /// Writes a record and makes it known; `appended` or `close` must follow.
 ///
 /// # Safety
 ///
-/// By the owner of the tail (6). `closure` writes what `kind` says into the
+/// By the owner of the consumer (6). `closure` writes what `kind` says into the
 /// record.
 #[inline]
 pub(super) unsafe fn append(
-    chain: Ptr,
-    kind: &'static Kind,
+    chain: ChainPtr,
+    kind: &'static RecordVTable,
     payload: Payload,
     closure: impl FnOnce(*mut Record),
 ) {
@@ -402,7 +403,7 @@ pub(super) unsafe fn append(
 /// The read-modify-write after an append (6), and the run, if it is ours.
 #[cold]
 #[inline(never)]
-unsafe fn run_appended(chain: Ptr) {
+unsafe fn run_appended(chain: ChainPtr) {
     if appended(chain, 0, true) {
         // SAFETY: it was at rest and is ours now, with a reference.
         unsafe { run(chain) }
@@ -410,34 +411,34 @@ unsafe fn run_appended(chain: Ptr) {
 }
 
 /// The read-modify-write after an append (6): sets `flags`, and says whether
-/// the chain was at rest and is ours to run. The reference of the tail is kept
+/// the chain was at rest and is ours to run. The reference of the consumer is kept
 /// if `keep`; else it goes to the run, or is given up.
-fn appended(chain: Ptr, flags: u64, keep: bool) -> bool {
+fn appended(chain: ChainPtr, flags: u64, keep: bool) -> bool {
     let (state, _) = chain.update(|s| {
-        Next::To(match (s.is_at_rest(), keep) {
+        Transition::To(match (s.is_at_rest(), keep) {
             (true, true) => State(s.0 | RUNNING | flags).with_ref().0,
             (true, false) => s.0 | RUNNING | flags,
-            (false, true) => s.0 | MORE | flags,
+            (false, true) => s.0 | APPENDED | flags,
             // Not the last: who will make it run, or has it held up, has one.
-            (false, false) => (s.0 | MORE | flags) - REF,
+            (false, false) => (s.0 | APPENDED | flags) - REF,
         })
     });
     state.is_at_rest()
 }
 
 /// Appends the last record, without allocating, and returns the chain if it is
-/// ours to run. The reference of the tail is kept if `keep`.
+/// ours to run. The reference of the consumer is kept if `keep`.
 ///
 /// # Safety
 ///
-/// The caller owns the tail, and gives it up. The kind's size is `HEADER`.
+/// The caller owns the consumer, and gives it up. The kind's size is `HEADER`.
 pub(super) unsafe fn append_last(
-    chain: Ptr,
-    kind: &'static Kind,
+    chain: ChainPtr,
+    kind: &'static RecordVTable,
     payload: Payload,
     flags: u64,
     keep: bool,
-) -> Option<Ptr> {
+) -> Option<ChainPtr> {
     let record = chain.block().reserved();
     // SAFETY: the reserve is free, and is used once: nothing follows.
     unsafe { record.write(Record { kind, payload }) };
@@ -447,7 +448,7 @@ pub(super) unsafe fn append_last(
 /// Makes the last record known, which stands where `write` points: not by
 /// `write`, but by `CLOSED`. So the runner cannot consume it, and with it the
 /// reference that keeps the chain, before this thread is through.
-fn close(chain: Ptr, flags: u64, keep: bool) -> Option<Ptr> {
+fn close(chain: ChainPtr, flags: u64, keep: bool) -> Option<ChainPtr> {
     waker::forget(chain);
     appended(chain, CLOSED | flags, keep).then_some(chain)
 }
@@ -455,38 +456,38 @@ fn close(chain: Ptr, flags: u64, keep: bool) -> Option<Ptr> {
 struct Last<T, F>(PhantomData<fn(T)>, F);
 
 impl<T: Send + 'static, F: FnOnce(Result<T, Failure>) + Send + 'static> Last<T, F> {
-    const KIND: &'static Kind = &Kind {
+    const KIND: &'static RecordVTable = &RecordVTable {
         size: size_with::<F>(),
         run: run_last::<T, F>,
-        sort: Sort::Other,
+        sort: RecordClass::Other,
     };
 }
 
 /// # Safety
 ///
-/// As for [`Kind::run`]; the record holds an `F`.
-unsafe fn run_last<T, F: FnOnce(Result<T, Failure>)>(record: *mut Record, chain: Ptr) -> Flow {
+/// As for [`RecordVTable::run`]; the record holds an `F`.
+unsafe fn run_last<T, F: FnOnce(Result<T, Failure>)>(record: *mut Record, chain: ChainPtr) -> Flow {
     // SAFETY: the caller says so, and is the runner (3, 4, 7).
     let (f, value) = unsafe { (read_closure::<F>(record), take_value::<T>(chain)) };
-    quietly("the end of a chain", || f(value));
+    catch_and_log("the end of a chain", || f(value));
     Flow::Finished
 }
 
 /// # Safety
 ///
-/// As for [`Kind::run`].
-unsafe fn drop_value<T>(_: *mut Record, chain: Ptr) -> Flow {
+/// As for [`RecordVTable::run`].
+unsafe fn drop_value<T>(_: *mut Record, chain: ChainPtr) -> Flow {
     let block = chain.block();
     // SAFETY: the caller is the runner, and the value is a T (3, 4, 7).
     let value = unsafe { take_value::<T>(chain) };
-    give_up(value, || (block.meta.made(), block.meta.label()));
+    give_up(value, || (block.info.made(), block.info.label()));
     Flow::Finished
 }
 
 /// # Safety
 ///
-/// As for [`Kind::run`]; the payload is a `Head<T>`.
-unsafe fn fire_target<T>(record: *mut Record, chain: Ptr) -> Flow {
+/// As for [`RecordVTable::run`]; the payload is a `Producer<T>`.
+unsafe fn fire_target<T>(record: *mut Record, chain: ChainPtr) -> Flow {
     // SAFETY: the caller says so, and is the runner (3, 4, 7).
     unsafe {
         let value = take_value::<T>(chain);

@@ -1,7 +1,7 @@
 //! The Deferred as a future.
 
-use super::{Deferred, awaited};
-use crate::core::{Anchor, Held, Origin, View};
+use super::{Deferred, await_list};
+use crate::core::{Anchor, Origin, Repr, View};
 use crate::failure::{DeferredError, Failure, Place};
 use futures::future::FusedFuture;
 use std::mem;
@@ -19,7 +19,7 @@ impl<T: Send + 'static> Future for Deferred<T> {
     /// When polled again after it gave its result.
     #[inline(always)]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.held.take_plain() {
+        match self.repr.take_plain() {
             Some(Ok(value)) => Poll::Ready(Ok(value)),
             Some(Err(failure)) => Poll::Ready(Err(crossed(failure, self.made(), None))),
             None => self.poll_slowly(cx),
@@ -30,7 +30,7 @@ impl<T: Send + 'static> Future for Deferred<T> {
 impl<T: Send + 'static> FusedFuture for Deferred<T> {
     /// Returns whether an await through `&mut` took the result.
     fn is_terminated(&self) -> bool {
-        matches!(self.held.view(), View::Taken(_))
+        matches!(self.repr.view(), View::Taken(_))
     }
 }
 
@@ -41,7 +41,7 @@ fn crossed(
     made: &'static Location<'static>,
     chain: Option<&Anchor>,
 ) -> DeferredError {
-    let label = chain.and_then(|anchor| anchor.as_tail().label());
+    let label = chain.and_then(|anchor| anchor.as_consumer().label());
     failure.note(Place::awaited(made, label));
     DeferredError::from(failure)
 }
@@ -50,24 +50,24 @@ impl<T: Send + 'static> Deferred<T> {
     /// Polls one that others refer to, or that has no result yet.
     #[inline(never)]
     fn poll_slowly(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, DeferredError>> {
-        if let View::Ready(whence) = self.held.view()
+        if let View::Ready(whence) = self.repr.view()
             && !whence.is_free()
         {
-            let tail = self.take_held().into_tail();
-            self.held = Held::chain(tail);
+            let consumer = self.take_held().into_consumer();
+            self.repr = Repr::chain(consumer);
         }
         // A waker may panic when it is cloned; until the result is there the
         // chain stays where it is.
-        let pending = self.held.with_tail(|tail| {
-            let known = tail.awaited_by();
-            if tail.poll_rest(cx).is_pending() {
-                let by = awaited::note(known, || tail.handle());
-                tail.set_awaited_by(by);
+        let pending = self.repr.with_consumer(|consumer| {
+            let known = consumer.awaited_by();
+            if consumer.poll_rest(cx).is_pending() {
+                let by = await_list::note(known, || consumer.handle());
+                consumer.set_awaited_by(by);
                 return true;
             }
             if known != 0 {
-                awaited::forget(known, |handle| tail.is_of(handle));
-                tail.set_awaited_by(0);
+                await_list::forget(known, |handle| consumer.is_of(handle));
+                consumer.set_awaited_by(0);
             }
             false
         });
@@ -83,14 +83,14 @@ impl<T: Send + 'static> Deferred<T> {
             unreachable!("at rest it stays at rest while we have it");
         };
         let result = result.map_err(|failure| crossed(failure, made, anchor.as_ref()));
-        self.held = Held::taken(anchor.map_or(Origin::Made(made), Origin::Anchor));
+        self.repr = Repr::taken(anchor.map_or(Origin::Made(made), Origin::Anchor));
         Poll::Ready(result)
     }
 
     fn take_held(&mut self) -> Deferred<T> {
-        let taken = Held::taken(Origin::Made(self.made()));
-        let held = mem::replace(&mut self.held, taken);
-        Deferred { held }
+        let taken = Repr::taken(Origin::Made(self.made()));
+        let repr = mem::replace(&mut self.repr, taken);
+        Deferred { repr }
     }
 
     /// Returns whether a result is there to take: not while a stage runs, a
@@ -109,9 +109,9 @@ impl<T: Send + 'static> Deferred<T> {
     /// ```
     #[doc(alias = "called")]
     pub fn is_fired(&self) -> bool {
-        match self.held.view() {
+        match self.repr.view() {
             View::Ready(whence) => whence.is_free(),
-            View::Chain(tail) => tail.is_at_rest(),
+            View::Chain(consumer) => consumer.is_at_rest(),
             View::Taken(_) => false,
         }
     }
@@ -139,7 +139,7 @@ impl<T: Send + 'static> Deferred<T> {
         }
         match self.into_result() {
             Ok((result, _)) => Ok(result),
-            Err(tail) => Err(Deferred::in_chain(tail)),
+            Err(consumer) => Err(Deferred::in_chain(consumer)),
         }
     }
 }

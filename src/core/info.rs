@@ -2,7 +2,7 @@
 //! where somebody asked for it, its label, the span of its stages and its
 //! watcher.
 
-use super::home::Home;
+use super::give_back::Home;
 use super::shim::{AtomicPtr, Ordering, UnsafeCell};
 use crate::failure::{Failure, lock};
 use std::panic::Location;
@@ -12,22 +12,22 @@ use tracing::Span;
 
 /// One word: where the chain was made, or a pointer (its lowest bit set) to
 /// more than that.
-pub(super) struct Meta(AtomicPtr<()>);
+pub(super) struct ChainInfo(AtomicPtr<()>);
 
-const MORE: usize = 1;
+const EXT_TAG: usize = 1;
 
 /// What most chains do not have.
-pub(super) struct Ext {
+pub(super) struct ChainInfoExt {
     made: &'static Location<'static>,
     label: Mutex<Option<&'static str>>,
     /// The runner's: the span that the next stages run in, unless a run is in
     /// it, and has it.
     pub(super) span: UnsafeCell<Option<Span>>,
-    /// The owner of the tail's: the span that was appended last.
-    pub(super) appended: UnsafeCell<Option<super::scope::Current>>,
+    /// The owner of the consumer's: the span that was appended last.
+    pub(super) appended: UnsafeCell<Option<super::span::Current>>,
     pub(super) watch: Option<Arc<dyn Watch>>,
-    /// The owner of the tail's while nothing was appended; then the runner's.
-    pub(super) home: UnsafeCell<Option<Home>>,
+    /// The owner of the consumer's while nothing was appended; then the runner's.
+    pub(super) give_back: UnsafeCell<Option<Home>>,
 }
 
 /// Somebody who follows what becomes of a chain: the debugger.
@@ -88,41 +88,43 @@ impl Watching {
     }
 }
 
-impl Meta {
+impl ChainInfo {
     #[inline]
     pub(super) fn new(made: &'static Location<'static>) -> Self {
         if WATCH.is_on()
             && let Some(watch) = WATCH.watch(made)
         {
-            return Meta(AtomicPtr::new(Ext::new(made, Some(watch)).into_word()));
+            return ChainInfo(AtomicPtr::new(
+                ChainInfoExt::new(made, Some(watch)).into_word(),
+            ));
         }
-        Meta(AtomicPtr::new(std::ptr::from_ref(made).cast_mut().cast()))
+        ChainInfo(AtomicPtr::new(std::ptr::from_ref(made).cast_mut().cast()))
     }
 
     #[inline]
     fn word(&self) -> *mut () {
-        // ORDERING: Acquire: the Ext was written before its pointer.
+        // ORDERING: Acquire: the ChainInfoExt was written before its pointer.
         self.0.load(Ordering::Acquire)
     }
 
     #[inline]
-    pub(super) fn ext(&self) -> Option<&Ext> {
+    pub(super) fn ext(&self) -> Option<&ChainInfoExt> {
         self.ext_in(self.word())
     }
 
     #[inline]
     pub(super) fn has_ext(&self) -> bool {
-        self.word().addr() & MORE != 0
+        self.word().addr() & EXT_TAG != 0
     }
 
     #[inline]
-    fn ext_in(&self, word: *mut ()) -> Option<&Ext> {
-        if word.addr() & MORE == 0 {
+    fn ext_in(&self, word: *mut ()) -> Option<&ChainInfoExt> {
+        if word.addr() & EXT_TAG == 0 {
             None
         } else {
-            // SAFETY: a word with its lowest bit set points to an Ext, which
-            // lives as long as the Meta.
-            Some(unsafe { &*word.map_addr(|addr| addr & !MORE).cast::<Ext>() })
+            // SAFETY: a word with its lowest bit set points to an ChainInfoExt, which
+            // lives as long as the ChainInfo.
+            Some(unsafe { &*word.map_addr(|addr| addr & !EXT_TAG).cast::<ChainInfoExt>() })
         }
     }
 
@@ -139,18 +141,18 @@ impl Meta {
     /// Whether a result loses nothing but a span, which was for the stages
     /// before it, when it leaves the chain.
     ///
-    /// By the owner of the tail.
+    /// By the owner of the consumer.
     #[inline]
     pub(super) fn is_plain(&self) -> bool {
-        self.ext().is_none_or(Ext::is_plain)
+        self.ext().is_none_or(ChainInfoExt::is_plain)
     }
 
-    /// Returns the Ext, made now if there is none.
+    /// Returns the ChainInfoExt, made now if there is none.
     ///
-    /// By the owner of the tail, so that no two are made.
-    pub(super) fn extend(&self) -> &Ext {
+    /// By the owner of the consumer, so that no two are made.
+    pub(super) fn extend(&self) -> &ChainInfoExt {
         if self.ext().is_none() {
-            let word = Ext::new(self.made(), None).into_word();
+            let word = ChainInfoExt::new(self.made(), None).into_word();
             // ORDERING: Release: see `word`.
             self.0.store(word, Ordering::Release);
         }
@@ -159,7 +161,7 @@ impl Meta {
 
     #[inline]
     pub(super) fn made(&self) -> &'static Location<'static> {
-        // Looked at once: the owner of the tail may store an Ext meanwhile.
+        // Looked at once: the owner of the consumer may store an ChainInfoExt meanwhile.
         let word = self.word();
         match self.ext_in(word) {
             Some(ext) => ext.made,
@@ -182,39 +184,41 @@ impl Meta {
     }
 }
 
-impl Ext {
+impl ChainInfoExt {
     fn new(made: &'static Location<'static>, watch: Option<Arc<dyn Watch>>) -> Box<Self> {
-        Box::new(Ext {
+        Box::new(ChainInfoExt {
             made,
             label: Mutex::new(None),
             span: UnsafeCell::new(None),
             appended: UnsafeCell::new(None),
             watch,
-            home: UnsafeCell::new(None),
+            give_back: UnsafeCell::new(None),
         })
     }
 
     #[cold]
     fn is_plain(&self) -> bool {
-        // SAFETY: the home is the caller's, who owns the tail (invariant 13).
-        let is_homeless = self.home.with(|home| unsafe { (*home).is_none() });
+        // SAFETY: the home is the caller's, who owns the consumer (invariant 13).
+        let is_homeless = self
+            .give_back
+            .with(|give_back| unsafe { (*give_back).is_none() });
         is_homeless && self.watch.is_none() && lock(&self.label).is_none()
     }
 
     fn into_word(self: Box<Self>) -> *mut () {
         Box::into_raw(self)
             .cast::<()>()
-            .map_addr(|addr| addr | MORE)
+            .map_addr(|addr| addr | EXT_TAG)
     }
 }
 
-impl Drop for Meta {
+impl Drop for ChainInfo {
     #[inline]
     fn drop(&mut self) {
         let word = self.word();
-        if word.addr() & MORE != 0 {
-            let ext = word.map_addr(|addr| addr & !MORE).cast::<Ext>();
-            // SAFETY: it came from a Box, and nobody has the Meta any more.
+        if word.addr() & EXT_TAG != 0 {
+            let ext = word.map_addr(|addr| addr & !EXT_TAG).cast::<ChainInfoExt>();
+            // SAFETY: it came from a Box, and nobody has the ChainInfo any more.
             end(unsafe { Box::from_raw(ext) });
         }
     }
@@ -222,10 +226,10 @@ impl Drop for Meta {
 
 #[cold]
 #[inline(never)]
-fn end(ext: Box<Ext>) {
+fn end(ext: Box<ChainInfoExt>) {
     if let Some(watch) = &ext.watch {
         watch.finished();
     }
     // A span's drop calls the subscriber.
-    crate::failure::quietly("the end of a span", || drop(ext));
+    crate::failure::catch_and_log("the end of a span", || drop(ext));
 }

@@ -9,7 +9,7 @@
 //!
 //! 1. The word is a pointer, with one of four tags in its lowest bits. `READY`:
 //!    to where the Deferred was made; its value is here. `CHAIN`: to a chain,
-//!    whose `Tail<T>` this is. `ANCHORED`: to an [`Anchor`]'s chain, which this
+//!    whose `Consumer<T>` this is. `ANCHORED`: to an [`Anchor`]'s chain, which this
 //!    owns; the value is here, unless that chain has `GONE`. `TAKEN`: to where
 //!    it was made; there is no value any more.
 //! 2. By `&self` the word changes once at most: from `READY` or `TAKEN` to
@@ -17,10 +17,10 @@
 //! 3. The value is reached by the owner alone.
 
 use super::anchor::Anchor;
+use super::consumer::Consumer;
 use super::shim::Word;
 use super::stage::Stage;
 use super::state::State;
-use super::tail::Tail;
 use super::taken::{Plain, Taken, give_up};
 use super::whence::{
     ANCHORED, CHAIN, Origin, READY, TAG, TAKEN, Whence, chain, made_in, place, ptr_in,
@@ -33,21 +33,21 @@ use std::panic::Location;
 use std::ptr;
 
 /// See the head of this file.
-pub(crate) struct Held<T> {
+pub(crate) struct Repr<T> {
     word: Word,
     value: MaybeUninit<T>,
-    kind: PhantomData<Tail<T>>,
+    kind: PhantomData<Consumer<T>>,
 }
 
 // SAFETY: by `&self` nothing of the value can be reached (3).
-unsafe impl<T: Send> Sync for Held<T> {}
+unsafe impl<T: Send> Sync for Repr<T> {}
 
 /// What is held, taken apart.
 pub(super) enum Open<T> {
     /// A value that is in no chain.
     Ready(T, Origin),
     /// A chain, which has the result or will have it.
-    Chain(Tail<T>),
+    Chain(Consumer<T>),
     /// Nothing: an await had it.
     Taken(Origin),
 }
@@ -61,47 +61,47 @@ pub(crate) enum View<'a, T> {
 
 /// A chain that had no result when it was looked at.
 pub(crate) struct Pending<T> {
-    tail: Tail<T>,
+    consumer: Consumer<T>,
     seen: State,
 }
 
 impl<T> Pending<T> {
-    /// Appends a stage, as [`Tail::add`] does.
+    /// Appends a stage, as [`Consumer::add`] does.
     #[inline]
     pub(crate) fn add<S: Stage<In = T>>(
         self,
         stage: S,
         place: &'static Location<'static>,
-    ) -> Tail<S::Out> {
-        self.tail.add_to(self.seen, stage, place)
+    ) -> Consumer<S::Out> {
+        self.consumer.add_to(self.seen, stage, place)
     }
 
-    /// Ends the chain, as [`Tail::finish`] does.
+    /// Ends the chain, as [`Consumer::finish`] does.
     #[inline]
     pub(crate) fn finish<F>(self, f: F)
     where
         F: FnOnce(Result<T, Failure>) + Send + 'static,
         T: Send + 'static,
     {
-        self.tail.finish(f);
+        self.consumer.finish(f);
     }
 }
 
-/// A tail that is borrowed.
-pub(crate) struct Lent<'a, T>(ManuallyDrop<Tail<T>>, PhantomData<&'a ()>);
+/// A consumer that is borrowed.
+pub(crate) struct Lent<'a, T>(ManuallyDrop<Consumer<T>>, PhantomData<&'a ()>);
 
 impl<T> Deref for Lent<'_, T> {
-    type Target = Tail<T>;
+    type Target = Consumer<T>;
 
-    fn deref(&self) -> &Tail<T> {
+    fn deref(&self) -> &Consumer<T> {
         &self.0
     }
 }
 
-impl<T> Held<T> {
+impl<T> Repr<T> {
     #[inline]
     fn new(word: *mut (), value: MaybeUninit<T>) -> Self {
-        Held {
+        Repr {
             word: Word::new(word),
             value,
             kind: PhantomData,
@@ -110,16 +110,16 @@ impl<T> Held<T> {
 
     #[inline]
     pub(crate) fn ready(value: T, made: &'static Location<'static>) -> Self {
-        Held::new(place(made, READY), MaybeUninit::new(value))
+        Repr::new(place(made, READY), MaybeUninit::new(value))
     }
 
     pub(crate) fn anchored(value: T, anchor: Anchor) -> Self {
-        Held::new(chain(anchor.into_ptr(), ANCHORED), MaybeUninit::new(value))
+        Repr::new(chain(anchor.into_ptr(), ANCHORED), MaybeUninit::new(value))
     }
 
     #[inline]
-    pub(crate) fn chain(tail: Tail<T>) -> Self {
-        Held::new(chain(tail.into_ptr(), CHAIN), MaybeUninit::uninit())
+    pub(crate) fn chain(consumer: Consumer<T>) -> Self {
+        Repr::new(chain(consumer.into_ptr(), CHAIN), MaybeUninit::uninit())
     }
 
     pub(crate) fn taken(origin: Origin) -> Self {
@@ -130,7 +130,7 @@ impl<T> Held<T> {
                 chain(anchor.into_ptr(), ANCHORED)
             }
         };
-        Held::new(word, MaybeUninit::uninit())
+        Repr::new(word, MaybeUninit::uninit())
     }
 
     /// Takes the result of one that nobody else refers to: no handle, no pause,
@@ -168,7 +168,7 @@ impl<T> Held<T> {
         unsafe {
             match word.addr() & TAG {
                 READY => Some((Ok(self.value.assume_init_read()), made_in(word))),
-                CHAIN => ManuallyDrop::new(Tail::new(ptr_in(word))).take_plain(),
+                CHAIN => ManuallyDrop::new(Consumer::new(ptr_in(word))).take_plain(),
                 _ => None,
             }
         }
@@ -182,7 +182,7 @@ impl<T> Held<T> {
         unsafe {
             match word.addr() & TAG {
                 READY => Open::Ready(this.value.assume_init_read(), Origin::Made(made_in(word))),
-                CHAIN => Open::Chain(Tail::new(ptr_in(word))),
+                CHAIN => Open::Chain(Consumer::new(ptr_in(word))),
                 TAKEN => Open::Taken(Origin::Made(made_in(word))),
                 _ => {
                     let anchor = Anchor::new(ptr_in(word));
@@ -196,12 +196,14 @@ impl<T> Held<T> {
         }
     }
 
-    /// Calls `f` with the tail, if this is a chain.
-    pub(crate) fn with_tail<R>(&mut self, f: impl FnOnce(&mut Tail<T>) -> R) -> Option<R> {
+    /// Calls `f` with the consumer, if this is a chain.
+    pub(crate) fn with_consumer<R>(&mut self, f: impl FnOnce(&mut Consumer<T>) -> R) -> Option<R> {
         let word = self.word.sole();
-        // SAFETY: invariant 1.
-        (word.addr() & TAG == CHAIN)
-            .then(|| f(&mut ManuallyDrop::new(Tail::new(unsafe { ptr_in(word) }))))
+        (word.addr() & TAG == CHAIN).then(|| {
+            // SAFETY: invariant 1.
+            let mut consumer = ManuallyDrop::new(Consumer::new(unsafe { ptr_in(word) }));
+            f(&mut consumer)
+        })
     }
 
     /// Returns the chain, if it has no result yet.
@@ -215,11 +217,11 @@ impl<T> Held<T> {
         let word = this.word.sole();
         if word.addr() & TAG == CHAIN {
             // SAFETY: invariant 1; one of the two is forgotten.
-            let tail = ManuallyDrop::new(Tail::new(unsafe { ptr_in(word) }));
-            let seen = tail.seen();
+            let consumer = ManuallyDrop::new(Consumer::new(unsafe { ptr_in(word) }));
+            let seen = consumer.seen();
             if !seen.is_at_rest() {
-                let tail = ManuallyDrop::into_inner(tail);
-                return Ok(Pending { tail, seen });
+                let consumer = ManuallyDrop::into_inner(consumer);
+                return Ok(Pending { consumer, seen });
             }
         }
         Err(ManuallyDrop::into_inner(this))
@@ -227,23 +229,23 @@ impl<T> Held<T> {
 
     /// Returns the chain, put into one if it is in none.
     #[inline]
-    pub(crate) fn into_tail(self) -> Tail<T> {
+    pub(crate) fn into_consumer(self) -> Consumer<T> {
         let mut this = ManuallyDrop::new(self);
         let word = this.word.sole();
         if word.addr() & TAG == CHAIN {
             // SAFETY: invariant 1; `this` is forgotten.
-            Tail::new(unsafe { ptr_in(word) })
+            Consumer::new(unsafe { ptr_in(word) })
         } else {
-            ManuallyDrop::into_inner(this).into_new_tail()
+            ManuallyDrop::into_inner(this).into_new_consumer()
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn into_new_tail(self) -> Tail<T> {
+    fn into_new_consumer(self) -> Consumer<T> {
         match self.open() {
             Open::Ready(value, origin) => origin.anchor().put_back(Ok(value)),
-            Open::Chain(tail) => tail,
+            Open::Chain(consumer) => consumer,
             Open::Taken(origin) => {
                 let failure = origin.already_taken();
                 origin.anchor().put_back(Err(failure))
@@ -257,18 +259,18 @@ impl<T> Held<T> {
     ///
     /// The chain, if the result is not there, or is held up.
     #[inline]
-    pub(crate) fn into_result(self) -> Result<Taken<T>, Tail<T>> {
+    pub(crate) fn into_result(self) -> Result<Taken<T>, Consumer<T>> {
         match self.into_plain() {
             Ok((result, _)) => Ok((result, None)),
-            Err(held) => held.into_result_slowly(),
+            Err(repr) => repr.into_result_slowly(),
         }
     }
 
     #[inline(never)]
-    fn into_result_slowly(self) -> Result<Taken<T>, Tail<T>> {
+    fn into_result_slowly(self) -> Result<Taken<T>, Consumer<T>> {
         let (result, origin) = match self.open() {
             Open::Ready(value, origin) => (Ok(value), origin),
-            Open::Chain(tail) => return tail.take(),
+            Open::Chain(consumer) => return consumer.take(),
             Open::Taken(origin) => (Err(origin.already_taken()), origin),
         };
         match origin {
@@ -286,7 +288,7 @@ impl<T> Held<T> {
             match word.addr() & TAG {
                 READY => View::Ready(whence),
                 CHAIN => View::Chain(Lent(
-                    ManuallyDrop::new(Tail::new(ptr_in(word))),
+                    ManuallyDrop::new(Consumer::new(ptr_in(word))),
                     PhantomData,
                 )),
                 TAKEN => View::Taken(whence),
@@ -306,13 +308,13 @@ impl<T> Held<T> {
                 drop(anchor.put_back(Ok(value)));
             }
             Open::Ready(value, origin) => give_up(Ok(value), || origin.name()),
-            Open::Chain(tail) => drop(tail),
+            Open::Chain(consumer) => drop(consumer),
             Open::Taken(origin) => drop(origin),
         }
     }
 }
 
-impl<T> Drop for Held<T> {
+impl<T> Drop for Repr<T> {
     #[inline]
     fn drop(&mut self) {
         let word = self.word.sole();

@@ -1,14 +1,15 @@
 //! The producer's end of a chain.
 
-use super::block::{Bare, Next, Ptr};
-use super::cancel::{Calls, CancelSide, Hook};
-use super::early;
-use super::run::{hold, run};
-use super::shallow::shallow;
+use super::block::{ChainPtr, Transition, UntypedResult};
+use super::cancel::{Calls, CancelHooks, Hook};
+use super::fast_fire;
+use super::run::{run, stop};
 use super::state::{
-    CANCEL_SIDE, CANCELLED, CANCELLING, CLOSED, FIRED, LOCKED, MORE, RUNNING, State, UNSEEN, WAKER,
+    APPENDED, CANCEL_HOOKS, CANCELLED, CANCELLING, CLOSED, FIRED, LOCKED, RUNNING, State,
+    UNOBSERVED, WAKER,
 };
-use crate::failure::{Failure, ResolverDropped, quietly};
+use super::trampoline::trampoline;
+use crate::failure::{Failure, ResolverDropped, catch_and_log};
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
@@ -16,23 +17,23 @@ use std::task::{Context, Poll};
 
 /// Fires a chain, once; dropped unfired, it fires it with
 /// [`ResolverDropped`].
-pub(crate) struct Head<T> {
-    chain: Ptr,
+pub(crate) struct Producer<T> {
+    chain: ChainPtr,
     kind: PhantomData<fn(T)>,
 }
 
-// SAFETY: a Head moves a T into the block and touches nothing else of it.
-unsafe impl<T: Send> Send for Head<T> {}
-// SAFETY: through a shared Head only the state is read.
-unsafe impl<T: Send> Sync for Head<T> {}
+// SAFETY: a Producer moves a T into the block and touches nothing else of it.
+unsafe impl<T: Send> Send for Producer<T> {}
+// SAFETY: through a shared Producer only the state is read.
+unsafe impl<T: Send> Sync for Producer<T> {}
 
-impl<T> Head<T> {
-    pub(super) fn new(chain: Ptr) -> Self {
+impl<T> Producer<T> {
+    pub(super) fn new(chain: ChainPtr) -> Self {
         let kind = PhantomData;
-        Head { chain, kind }
+        Producer { chain, kind }
     }
 
-    pub(super) fn into_ptr(self) -> Ptr {
+    pub(super) fn into_ptr(self) -> ChainPtr {
         ManuallyDrop::new(self).chain
     }
 
@@ -50,22 +51,22 @@ impl<T> Head<T> {
     ) -> Result<(), Result<T, Failure>> {
         let chain = self.into_ptr();
         let state = chain.load();
-        if early::is_for(&result, state) && chain.block().meta.watch().is_none() {
-            // SAFETY: just now; and the head is given up.
-            return match unsafe { early::fire(chain, state, result) } {
+        if fast_fire::is_for(&result, state) && chain.block().info.watch().is_none() {
+            // SAFETY: just now; and the producer is given up.
+            return match unsafe { fast_fire::fire(chain, state, result) } {
                 Ok(()) => Ok(()),
                 Err(result) => Self::fire_slowly(chain, result, only_seen),
             };
         }
         // The usual chain: unfired, with nothing in its slot and nobody to
         // tell; and the usual claim and fill.
-        let unless = if only_seen { UNSEEN } else { 0 };
-        if !state.has(FIRED | LOCKED | CANCEL_SIDE | CANCELLED | CANCELLING | unless)
-            && chain.block().meta.watch().is_none()
+        let unless = if only_seen { UNOBSERVED } else { 0 };
+        if !state.has(FIRED | LOCKED | CANCEL_HOOKS | CANCELLED | CANCELLING | unless)
+            && chain.block().info.watch().is_none()
             && chain.change(state, fired(state).0).is_ok()
         {
             // SAFETY: we fired it, so the slot, which is empty, is ours (4).
-            // What the head's reference was is the run's.
+            // What the producer's reference was is the run's.
             unsafe {
                 chain.block().slot.with_mut(|slot| (*slot).put(result));
                 go_on(chain, state);
@@ -79,16 +80,16 @@ impl<T> Head<T> {
     #[cold]
     #[inline(never)]
     fn fire_slowly(
-        chain: Ptr,
+        chain: ChainPtr,
         result: Result<T, Failure>,
         only_seen: bool,
     ) -> Result<(), Result<T, Failure>> {
-        let unless = if only_seen { UNSEEN } else { 0 };
+        let unless = if only_seen { UNOBSERVED } else { 0 };
         let Some(state) = claim(chain, unless) else {
             chain.release(1, 0);
             return Err(result);
         };
-        // SAFETY: we fired it, and are its runner; the reference that the head
+        // SAFETY: we fired it, and are its runner; the reference that the producer
         // had is now the run's.
         unsafe {
             fill(chain, state, result);
@@ -102,11 +103,11 @@ impl<T> Head<T> {
     }
 
     pub(crate) fn is_seen(&self) -> bool {
-        !self.chain.load().has(FIRED | UNSEEN)
+        !self.chain.load().has(FIRED | UNOBSERVED)
     }
 
     pub(crate) fn made(&self) -> &'static Location<'static> {
-        self.chain.block().meta.made()
+        self.chain.block().info.made()
     }
 
     /// Calls `f` when the chain is cancelled: at once, if it was.
@@ -121,7 +122,7 @@ impl<T> Head<T> {
             calls.hooks = Some(hook);
         });
         if !told && let Some(hook) = hook {
-            quietly("a function that was given to on_cancel", hook.call);
+            catch_and_log("a function that was given to on_cancel", hook.call);
         }
     }
 
@@ -147,19 +148,19 @@ impl<T> Head<T> {
         self.chain.block().slot.with_mut(|slot| {
             // SAFETY: invariant 4: unfired and LOCKED.
             unsafe {
-                if !state.has(CANCEL_SIDE)
+                if !state.has(CANCEL_HOOKS)
                     && let Some(fresh) = fresh.take()
                 {
-                    (*slot).put(CancelSide::Calls(fresh));
+                    (*slot).put(CancelHooks::Calls(fresh));
                 }
                 // Those whose cancels are passed on are in no user's hands.
-                if let CancelSide::Calls(calls) = (*slot).peek() {
+                if let CancelHooks::Calls(calls) = (*slot).peek() {
                     change(calls);
                 }
             }
         });
         self.chain
-            .update(|s| Next::To((s.0 & !LOCKED) | CANCEL_SIDE));
+            .update(|s| Transition::To((s.0 & !LOCKED) | CANCEL_HOOKS));
         true
     }
 }
@@ -167,14 +168,14 @@ impl<T> Head<T> {
 /// Fires the chain, unless it is fired or in one of the states given, which
 /// makes us its runner, and returns the state before.
 #[inline]
-fn claim(chain: Ptr, unless: u64) -> Option<State> {
+fn claim(chain: ChainPtr, unless: u64) -> Option<State> {
     let (state, claimed) = chain.update(|s| {
         if s.has(FIRED | unless) {
-            Next::Leave
+            Transition::Abort
         } else if s.has(LOCKED) {
-            Next::Unlocked
+            Transition::WaitForUnlock
         } else {
-            Next::To(fired(s).0)
+            Transition::To(fired(s).0)
         }
     });
     claimed.then_some(state)
@@ -183,7 +184,7 @@ fn claim(chain: Ptr, unless: u64) -> Option<State> {
 /// The state after a claim from `state`.
 #[inline]
 fn fired(state: State) -> State {
-    State((state.0 | FIRED | RUNNING) & !(MORE | CANCEL_SIDE))
+    State((state.0 | FIRED | RUNNING) & !(APPENDED | CANCEL_HOOKS))
 }
 
 /// Runs a chain that was fired from `state`.
@@ -192,10 +193,10 @@ fn fired(state: State) -> State {
 ///
 /// The caller fired it, filled the slot, and gives up one reference.
 #[inline(always)]
-unsafe fn go_on(chain: Ptr, state: State) {
+unsafe fn go_on(chain: ChainPtr, state: State) {
     // With nothing to run and nobody to wake, rest is one step away.
-    let at_once = !state.has(MORE | WAKER | CLOSED) && !state.is_paused();
-    if !(at_once && hold(chain, fired(state))) {
+    let at_once = !state.has(APPENDED | WAKER | CLOSED) && !state.is_paused();
+    if !(at_once && stop(chain, fired(state))) {
         // SAFETY: as the caller says.
         unsafe { run(chain) }
     }
@@ -208,37 +209,37 @@ unsafe fn go_on(chain: Ptr, state: State) {
 ///
 /// The caller fired the chain from `state`.
 #[inline]
-unsafe fn drop_side(chain: Ptr, state: State) -> Option<Failure> {
-    if !state.has(CANCEL_SIDE) {
+unsafe fn drop_side(chain: ChainPtr, state: State) -> Option<Failure> {
+    if !state.has(CANCEL_HOOKS) {
         return None;
     }
     let block = chain.block();
     let side = block.slot.with_mut(|slot| {
         // SAFETY: invariant 4: it was there when we fired the chain.
-        unsafe { (*slot).take::<CancelSide>() }
+        unsafe { (*slot).take::<CancelHooks>() }
     });
     let dropped = catch_unwind(AssertUnwindSafe(|| drop(side)));
     dropped
         .err()
-        .map(|payload| Failure::panicked(payload, block.meta.made()))
+        .map(|payload| Failure::panicked(payload, block.info.made()))
 }
 
 /// Puts the result in.
 ///
 /// # Safety
 ///
-/// The caller fired the chain from `state`; `T` is the head's.
+/// The caller fired the chain from `state`; `T` is the producer's.
 #[inline]
-unsafe fn fill<T>(chain: Ptr, state: State, mut result: Result<T, Failure>) {
+unsafe fn fill<T>(chain: ChainPtr, state: State, mut result: Result<T, Failure>) {
     let block = chain.block();
     // SAFETY: the caller says so.
     if let Some(failure) = unsafe { drop_side(chain, state) } {
         let late = std::mem::replace(&mut result, Err(failure));
-        quietly("the drop of a value", || drop(late));
+        catch_and_log("the drop of a value", || drop(late));
     }
     // SAFETY: we are the runner, and the slot is empty (4).
     block.slot.with_mut(|slot| unsafe { (*slot).put(result) });
-    if let Some(watch) = block.meta.watch() {
+    if let Some(watch) = block.info.watch() {
         watch.fired();
     }
 }
@@ -248,19 +249,22 @@ unsafe fn fill<T>(chain: Ptr, state: State, mut result: Result<T, Failure>) {
 ///
 /// # Safety
 ///
-/// `target` comes from a `Head<T>`, which is given up.
-pub(super) unsafe fn fire_chained<T>(target: Ptr, result: Result<T, Failure>) -> Option<Ptr> {
+/// `target` comes from a `Producer<T>`, which is given up.
+pub(super) unsafe fn fire_chained<T>(
+    target: ChainPtr,
+    result: Result<T, Failure>,
+) -> Option<ChainPtr> {
     let Some(state) = claim(target, 0) else {
         target.release(1, 0);
-        quietly("the drop of a value", || drop(result));
+        catch_and_log("the drop of a value", || drop(result));
         return None;
     };
-    // SAFETY: we fired it; the reference of the head stays for the run.
+    // SAFETY: we fired it; the reference of the producer stays for the run.
     unsafe { fill(target, state, result) };
     Some(target)
 }
 
-impl<T> Drop for Head<T> {
+impl<T> Drop for Producer<T> {
     fn drop(&mut self) {
         abandon(self.chain);
     }
@@ -268,29 +272,29 @@ impl<T> Drop for Head<T> {
 
 /// Fires the chain with [`ResolverDropped`], unless it was cancelled.
 #[cold]
-fn abandon(chain: Ptr) {
-    shallow(move || abandon_now(chain));
+fn abandon(chain: ChainPtr) {
+    trampoline(move || abandon_now(chain));
 }
 
-fn abandon_now(chain: Ptr) {
+fn abandon_now(chain: ChainPtr) {
     // A canceller may well drop the resolver; what it answers is the result.
     let Some(state) = claim(chain, CANCELLING) else {
         chain.release(1, 0);
         return;
     };
     let block = chain.block();
-    let made = block.meta.made();
+    let made = block.info.made();
     // SAFETY: we fired it.
     let failure = unsafe { drop_side(chain, state) }
         .unwrap_or_else(|| Failure::from_error(ResolverDropped::new(made), made));
     block.slot.with_mut(|slot| {
         // SAFETY: we are the runner, and the slot is empty (4); the function
-        // is the one for the head's type (7).
-        unsafe { (block.put)(&mut *slot, Bare::Failure(failure)) }
+        // is the one for the producer's type (7).
+        unsafe { (block.put)(&mut *slot, UntypedResult::Failure(failure)) }
     });
-    if let Some(watch) = block.meta.watch() {
+    if let Some(watch) = block.info.watch() {
         watch.fired();
     }
-    // SAFETY: we fired it; the head's reference is now the run's.
+    // SAFETY: we fired it; the producer's reference is now the run's.
     unsafe { run(chain) }
 }

@@ -16,7 +16,7 @@ pub(crate) struct Awaited(Option<Box<List>>);
 struct List {
     /// The coroutine's number, once it awaited something.
     number: u64,
-    noted: Vec<Noted>,
+    with_trace: Vec<Noted>,
     /// The length at which those that were dropped are thrown out: so a coroutine
     /// that races many short Deferreds keeps no more than twice those that
     /// live.
@@ -43,8 +43,11 @@ impl Awaited {
     /// since then are left out.
     pub(crate) fn now(&self) -> Vec<Handle> {
         let mut found: Vec<Handle> = Vec::new();
-        for Noted { handle, .. } in self.noted().filter(|noted| noted.handle.is_awaited()) {
-            // One that another coroutine polled meanwhile may have been noted
+        for Noted { handle, .. } in self
+            .with_trace()
+            .filter(|with_trace| with_trace.handle.is_awaited())
+        {
+            // One that another coroutine polled meanwhile may have been with_trace
             // again.
             if !found.iter().any(|known| known.is_same(handle)) {
                 found.push(handle.clone());
@@ -57,9 +60,10 @@ impl Awaited {
     /// that were dropped.
     pub(crate) fn sweep(&mut self) {
         if let Some(list) = &mut self.0 {
-            list.noted.retain(|noted| !noted.handle.is_closed());
-            for noted in &mut list.noted {
-                noted.seen = !noted.handle.is_awaited();
+            list.with_trace
+                .retain(|with_trace| !with_trace.handle.is_closed());
+            for with_trace in &mut list.with_trace {
+                with_trace.seen = !with_trace.handle.is_awaited();
             }
         }
     }
@@ -67,12 +71,12 @@ impl Awaited {
     /// Whether one of them has got its result since the last sweep: then it
     /// wakes the coroutine, or has woken it.
     pub(crate) fn is_waking(&self) -> bool {
-        self.noted()
+        self.with_trace()
             .any(|Noted { handle, seen }| !seen && !handle.is_awaited() && !handle.is_closed())
     }
 
-    fn noted(&self) -> impl Iterator<Item = &Noted> {
-        self.0.iter().flat_map(|list| &list.noted)
+    fn with_trace(&self) -> impl Iterator<Item = &Noted> {
+        self.0.iter().flat_map(|list| &list.with_trace)
     }
 
     fn number(&self) -> u64 {
@@ -86,20 +90,21 @@ impl List {
             // ORDERING: only that no two are the same matters.
             self.number = NEXT.fetch_add(1, Ordering::Relaxed);
         }
-        if self.noted.len() >= self.sweep_at.max(8) {
+        if self.with_trace.len() >= self.sweep_at.max(8) {
             // Not those with a result, whose wake may be under way.
-            self.noted.retain(|noted| !noted.handle.is_closed());
-            self.sweep_at = self.noted.len() * 2;
+            self.with_trace
+                .retain(|with_trace| !with_trace.handle.is_closed());
+            self.sweep_at = self.with_trace.len() * 2;
         }
         let seen = false;
-        self.noted.push(Noted { handle, seen });
+        self.with_trace.push(Noted { handle, seen });
         self.number
     }
 }
 
 /// Makes `list` that of the coroutine which polls on this thread.
 pub(crate) fn enter(list: Awaited) -> Entered {
-    // On a thread that is going away nothing is noted.
+    // On a thread that is going away nothing is with_trace.
     let outer = CURRENT.try_with(|current| current.borrow_mut().replace(list));
     let outer = outer.ok().flatten();
     Entered { outer }
@@ -122,21 +127,21 @@ impl Entered {
 /// Notes that the coroutine of this thread awaits `handle`'s Deferred, unless
 /// it is the one of the number `known`; returns its number, or 0.
 pub(super) fn note(known: u64, handle: impl FnOnce() -> Handle) -> u64 {
-    let noted = CURRENT.try_with(|current| match &mut *current.borrow_mut() {
+    let with_trace = CURRENT.try_with(|current| match &mut *current.borrow_mut() {
         None => 0,
         Some(list) if list.number() == known && known != 0 => known,
         Some(list) => list.0.get_or_insert_default().add(handle()),
     });
-    noted.unwrap_or(0)
+    with_trace.unwrap_or(0)
 }
 
-/// Takes back what [`note`] noted, if that coroutine polls on this thread.
+/// Takes back what [`note`] with_trace, if that coroutine polls on this thread.
 pub(super) fn forget(known: u64, is_same: impl Fn(&Handle) -> bool) {
     let gone = CURRENT.try_with(|current| match &mut *current.borrow_mut() {
         Some(Awaited(Some(list))) if list.number == known => {
-            let mut noted = list.noted.iter();
-            let place = noted.rposition(|noted| is_same(&noted.handle));
-            place.map(|place| list.noted.remove(place))
+            let mut with_trace = list.with_trace.iter();
+            let place = with_trace.rposition(|with_trace| is_same(&with_trace.handle));
+            place.map(|place| list.with_trace.remove(place))
         }
         _ => None,
     });

@@ -16,7 +16,7 @@ use std::task::{Context, Poll};
 /// of Tokio's own futures, and by the end of a runtime that meets a cancel. So
 /// what keeps a second one out is cheaper than a mutex, which would be half of
 /// the cost of a short poll.
-pub(crate) struct Driven<F, C>(Arc<Inner<F, C>>);
+pub(crate) struct SharedFuture<F, C>(Arc<Inner<F, C>>);
 
 struct Inner<F, C> {
     /// Somebody polls or drops the future.
@@ -29,12 +29,12 @@ struct Inner<F, C> {
 // has to be Send only.
 unsafe impl<F: Send, C: Sync> Sync for Inner<F, C> {}
 
-/// A [`Driven`] future with its first turn.
-pub(crate) struct FirstTurn<F, C>(Driven<F, C>);
+/// A [`SharedFuture`] future with its first turn.
+pub(crate) struct FirstTurn<F, C>(SharedFuture<F, C>);
 
-impl<F: Future + Send + 'static, C: Control> FirstTurn<F, C> {
+impl<F: Future + Send + 'static, C: Controller> FirstTurn<F, C> {
     /// Polls the future; a panic of it is the caller's.
-    pub(crate) fn poll(self) -> (Driven<F, C>, std::thread::Result<Poll<F::Output>>) {
+    pub(crate) fn poll(self) -> (SharedFuture<F, C>, std::thread::Result<Poll<F::Output>>) {
         let polled = catch_unwind(AssertUnwindSafe(|| {
             let turn = Turn(&self.0.0.taken);
             Inner::poll_in(&self.0.0, turn)
@@ -53,8 +53,8 @@ impl Drop for Turn<'_> {
     }
 }
 
-/// What controls a [`Driven`] future.
-pub(crate) trait Control: Send + Sync + 'static {
+/// What controls a [`SharedFuture`] future.
+pub(crate) trait Controller: Send + Sync + 'static {
     /// The future's waker was woken.
     fn woken(&self);
     /// The Deferred was cancelled; `clear` drops the future.
@@ -63,35 +63,35 @@ pub(crate) trait Control: Send + Sync + 'static {
     fn unseen(&self, _clear: &dyn Fn()) {}
 }
 
-/// A [`Control`] of a future that somebody keeps among others.
-pub(crate) trait Kept<O>: Control {
+/// A [`Controller`] of a future that somebody keeps among others.
+pub(crate) trait OutputSink<O>: Controller {
     /// The future came to `output`.
     fn ready(&self, output: O);
 }
 
-/// A [`Driven`] future of whatever type.
-pub(crate) trait Look: Send + Sync {
+/// A [`SharedFuture`] future of whatever type.
+pub(crate) trait PollErased: Send + Sync {
     /// Polls the future; if it is pending, it is returned.
-    fn look(self: Arc<Self>) -> Option<Arc<dyn Look>>;
+    fn look(self: Arc<Self>) -> Option<Arc<dyn PollErased>>;
     /// Drops the future, in place.
     fn clear(&self);
 }
 
-impl<F, C> Clone for Driven<F, C> {
+impl<F, C> Clone for SharedFuture<F, C> {
     fn clone(&self) -> Self {
-        Driven(self.0.clone())
+        SharedFuture(self.0.clone())
     }
 }
 
-impl<F, C> Driven<F, C> {
+impl<F, C> SharedFuture<F, C> {
     pub(crate) fn new(future: F, control: C) -> Self {
-        Driven(Inner::new(future, control, false))
+        SharedFuture(Inner::new(future, control, false))
     }
 
     /// Makes one whose first turn is the maker's: nobody else can want it yet,
     /// so it need not be taken.
     pub(crate) fn with_turn(future: F, control: C) -> FirstTurn<F, C> {
-        FirstTurn(Driven(Inner::new(future, control, true)))
+        FirstTurn(SharedFuture(Inner::new(future, control, true)))
     }
 
     pub(crate) fn control(&self) -> &C {
@@ -104,7 +104,7 @@ impl<F, C> Driven<F, C> {
     }
 }
 
-impl<F: Future + Send + 'static, C: Control> Driven<F, C> {
+impl<F: Future + Send + 'static, C: Controller> SharedFuture<F, C> {
     /// Polls the future; pending for ever, once it was dropped.
     pub(crate) fn poll(&self) -> Poll<F::Output> {
         Inner::poll(&self.0)
@@ -114,15 +114,15 @@ impl<F: Future + Send + 'static, C: Control> Driven<F, C> {
         self.0.clone()
     }
 
-    pub(crate) fn look(&self) -> Arc<dyn Look>
+    pub(crate) fn look(&self) -> Arc<dyn PollErased>
     where
-        C: Kept<F::Output>,
+        C: OutputSink<F::Output>,
     {
         self.0.clone()
     }
 }
 
-impl<F: Future + Send + 'static, C: Control> Inner<F, C> {
+impl<F: Future + Send + 'static, C: Controller> Inner<F, C> {
     fn poll(this: &Arc<Self>) -> Poll<F::Output> {
         Inner::poll_in(this, this.turn())
     }
@@ -143,12 +143,12 @@ impl<F: Future + Send + 'static, C: Control> Inner<F, C> {
     }
 }
 
-impl<F, C> Look for Inner<F, C>
+impl<F, C> PollErased for Inner<F, C>
 where
     F: Future + Send + 'static,
-    C: Kept<F::Output>,
+    C: OutputSink<F::Output>,
 {
-    fn look(self: Arc<Self>) -> Option<Arc<dyn Look>> {
+    fn look(self: Arc<Self>) -> Option<Arc<dyn PollErased>> {
         match Inner::poll(&self) {
             Poll::Ready(output) => {
                 self.control.ready(output);
@@ -195,13 +195,13 @@ impl<F, C> Inner<F, C> {
     }
 }
 
-impl<F: Send + 'static, C: Control> ArcWake for Inner<F, C> {
+impl<F: Send + 'static, C: Controller> ArcWake for Inner<F, C> {
     fn wake_by_ref(this: &Arc<Self>) {
         this.control.woken();
     }
 }
 
-impl<F: Send + 'static, C: Control> Delegate for Inner<F, C> {
+impl<F: Send + 'static, C: Controller> Delegate for Inner<F, C> {
     fn cancel(&self, request: CancelRequest) {
         self.control.cancel(request, &|| self.clear());
     }

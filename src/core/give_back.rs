@@ -1,0 +1,105 @@
+//! A value that nobody took goes back to where it came from.
+//!
+//! A queue must not lose the item of a `get` that was dropped with it. While
+//! no stage was ever added to such a chain, the drop of its consumer appends the
+//! record of its home in place of the one that drops the value. All of it
+//! stands in the chain's `ChainInfoExt`, so other chains pay nothing.
+
+use super::block::ChainPtr;
+use super::consumer::take_value;
+use super::record::{Flow, HEADER, Record, RecordClass, RecordVTable};
+use super::taken::give_up;
+use crate::failure::catch_and_log;
+use std::any::Any;
+use std::marker::PhantomData;
+
+/// Takes a value back.
+pub(crate) trait ReturnTo<T>: Send + 'static {
+    fn take_back(self, value: T);
+}
+
+/// Where the value of a chain goes back to.
+pub(super) struct Home {
+    /// The last record of a chain that is given up; for the value's type.
+    kind: &'static RecordVTable,
+    to: Box<dyn Any + Send>,
+}
+
+struct StageVTable<T, H>(PhantomData<fn(T, H)>);
+
+impl<T: Send + 'static, H: ReturnTo<T>> StageVTable<T, H> {
+    const KIND: &'static RecordVTable = &RecordVTable {
+        size: HEADER,
+        run: take_back::<T, H>,
+        sort: RecordClass::Other,
+    };
+}
+
+/// # Safety
+///
+/// By the owner of the consumer, which is a `Consumer<T>`.
+pub(super) unsafe fn set<T, H>(chain: ChainPtr, give_back: H)
+where
+    T: Send + 'static,
+    H: ReturnTo<T>,
+{
+    let give_back = Home {
+        kind: StageVTable::<T, H>::KIND,
+        to: Box::new(give_back),
+    };
+    chain.block().info.extend().give_back.with_mut(|place| {
+        // SAFETY: the caller says so. Nothing was there.
+        unsafe { *place = Some(give_back) }
+    });
+}
+
+/// Returns the record that takes the value back.
+///
+/// # Safety
+///
+/// By the owner of the consumer.
+#[inline]
+pub(super) unsafe fn kind(chain: ChainPtr) -> Option<&'static RecordVTable> {
+    let ext = chain.block().info.ext()?;
+    // SAFETY: the caller says so.
+    ext.give_back
+        .with(|give_back| unsafe { (*give_back).as_ref().map(|give_back| give_back.kind) })
+}
+
+/// Forgets the home of a value that was taken.
+///
+/// # Safety
+///
+/// By the owner of the consumer.
+pub(super) unsafe fn forget(chain: ChainPtr) {
+    // SAFETY: the caller says so.
+    drop(unsafe { remove(chain) });
+}
+
+/// # Safety
+///
+/// By the owner of the consumer, or, once that is gone, by the runner.
+unsafe fn remove(chain: ChainPtr) -> Option<Home> {
+    let ext = chain.block().info.ext()?;
+    // SAFETY: the caller says so.
+    ext.give_back
+        .with_mut(|give_back| unsafe { (*give_back).take() })
+}
+
+/// # Safety
+///
+/// As for [`RecordVTable::run`]; the home of the chain is an `H`.
+unsafe fn take_back<T, H: ReturnTo<T>>(_: *mut Record, chain: ChainPtr) -> Flow {
+    let info = &chain.block().info;
+    // SAFETY: the caller is the runner, the value is a T (3, 4, 7), and the
+    // consumer is gone.
+    let (value, give_back) = unsafe { (take_value::<T>(chain), remove(chain)) };
+    let give_back = give_back.and_then(|give_back| give_back.to.downcast::<H>().ok());
+    match (value, give_back) {
+        (Ok(value), Some(give_back)) => {
+            catch_and_log("the return of a value", || give_back.take_back(value));
+        }
+        (value, _) => give_up(value, || (info.made(), info.label())),
+    }
+    Flow::Finished
+}
