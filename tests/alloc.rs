@@ -232,7 +232,7 @@ fn handles_pauses_labels_and_hooks_leave_nothing_behind() {
         });
         assert_eq!((value, counted.live), (Some(2), 0), "a pending one");
         let (counted, ()) = count(|| {
-            let (mut resolver, d) = Deferred::<u64>::new();
+            let (mut resolver, mut d) = Deferred::<u64>::new();
             resolver.on_cancel(|| ());
             let handle = d.cancel_handle();
             drop(d);

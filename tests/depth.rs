@@ -264,7 +264,7 @@ const PER_KEPT: i64 = 512;
 fn turn(left: u64, keep: Keep) -> Deferred<u64> {
     let (resolver, deferred) = Deferred::new();
     WHEEL.set(Some(resolver));
-    let deferred = deferred.add_callback(move |()| match left {
+    let mut deferred = deferred.add_callback(move |()| match left {
         0 => Deferred::succeed(7),
         _ => turn(left - 1, keep),
     });
@@ -278,7 +278,7 @@ fn turn(left: u64, keep: Keep) -> Deferred<u64> {
             deferred
         }
         Keep::Pauses => {
-            let held = waiting_for(deferred);
+            let mut held = waiting_for(deferred);
             PAUSES.with_borrow_mut(|kept| kept.push(held.pause()));
             held
         }

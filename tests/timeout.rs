@@ -283,7 +283,7 @@ async fn all_the_time_there_is() {
 
 #[tokio::test(start_paused = true)]
 async fn pause_then_deadline_then_unpause() {
-    let d = Deferred::succeed(1);
+    let mut d = Deferred::succeed(1);
     let pause = d.pause();
     let d = d.add_timeout(SECOND);
     settle().await;

@@ -154,9 +154,9 @@ impl World {
     }
 
     /// Lets another thread go on with `d`, or nobody.
-    pub(crate) fn leave(&self, random: &mut Random, d: Deferred<Value>) {
+    pub(crate) fn leave(&self, random: &mut Random, mut d: Deferred<Value>) {
         if random.one_in(4) {
-            self.expose(random, &d);
+            self.expose(random, &mut d);
         }
         if random.one_in(3) {
             ledger::finish(d);
@@ -166,7 +166,7 @@ impl World {
     }
 
     /// Lets another thread cancel `d`.
-    pub(crate) fn expose<T: Send + 'static>(&self, random: &mut Random, d: &Deferred<T>) {
+    pub(crate) fn expose<T: Send + 'static>(&self, random: &mut Random, d: &mut Deferred<T>) {
         self.handles.put(random, d.cancel_handle());
     }
 

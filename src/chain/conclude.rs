@@ -1,7 +1,6 @@
 //! Ends of chains, and names for them.
 
 use super::{Deferred, Resolver};
-use crate::core::View;
 use crate::failure::{catch_and_log, report};
 
 impl<T: Send + 'static> Deferred<T> {
@@ -23,7 +22,7 @@ impl<T: Send + 'static> Deferred<T> {
     #[doc(alias = "chainDeferred")]
     pub fn chain_deferred(self, resolver: Resolver<T>) {
         match self.into_result() {
-            Ok((result, _)) => resolver.fire(result),
+            Ok(result) => resolver.fire(result),
             Err(consumer) => consumer.fire_into(resolver.into_producer()),
         }
     }
@@ -62,7 +61,7 @@ impl<T: Send + 'static> Deferred<T> {
             Err(repr) => repr,
         };
         match repr.into_result() {
-            Ok((result, _)) => catch_and_log("the end of a chain", || f(result)),
+            Ok(result) => catch_and_log("the end of a chain", || f(result)),
             Err(consumer) => consumer.finish(f),
         }
     }
@@ -81,14 +80,7 @@ impl<T: Send + 'static> Deferred<T> {
     /// assert_eq!(reports[0].label(), Some("the poem"));
     /// ```
     pub fn label(mut self, name: &'static str) -> Deferred<T> {
-        if self
-            .repr
-            .with_consumer(|consumer| consumer.set_label(name))
-            .is_none()
-            && let View::Ready(whence) | View::Taken(whence) = self.repr.view()
-        {
-            whence.anchor().as_consumer().set_label(name);
-        }
+        self.repr.set_label(name);
         self
     }
 }

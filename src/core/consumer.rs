@@ -1,24 +1,24 @@
 //! The consumer's end of a chain.
 
-use super::anchor::Anchor;
 use super::block::{ChainPtr, Transition};
 use super::cancel::{
     Answer, Calls, CancelHooks, CancelRequest, Canceller, Delegate, Handle, cancel, delegate_of,
 };
+use super::empty_chain::EmptyChain;
 use super::fast_fire;
 use super::give_back::{self, ReturnTo};
 use super::info::ChainInfo;
-use super::pause::PauseGuard;
 use super::producer::{Producer, fire_chained};
 use super::record::{
     Flow, HEADER, Payload, Record, RecordClass, RecordVTable, read_closure, size_with,
     write_closure,
 };
+use super::repr::ResultAndPlace;
 use super::run::run;
 use super::span;
 use super::stage::{Stage, StageVTable};
 use super::state::{APPENDED, CANCEL_HOOKS, CLOSED, FIRED, REF, RUNNING, State, UNOBSERVED};
-use super::taken::{Plain, Taken, give_up};
+use super::unhandled::drop_result;
 use super::waker;
 use crate::failure::{Failure, catch_and_log};
 use std::marker::PhantomData;
@@ -97,42 +97,38 @@ impl<T> Consumer<T> {
         self.chain.load().is_at_rest()
     }
 
-    /// Takes the result of a chain at rest, and what is left of the chain if
-    /// somebody else has a part in it.
+    /// Takes the result of a chain at rest.
     ///
     /// # Errors
     ///
     /// The chain, if it is not at rest.
     #[inline(never)]
-    pub(crate) fn take(self) -> Result<Taken<T>, Self> {
-        let state = self.chain.load();
-        if !state.is_at_rest() {
-            return Err(self);
-        }
-        let chain = self.into_ptr();
-        // SAFETY: at rest, and the consumer is ours (4, 7, 9).
-        let value = unsafe { fast_fire::take_at_rest::<T>(chain, state) };
-        // A chain with a label or a watcher keeps them.
-        if state.is_sole() && chain.block().info.is_plain() {
-            // SAFETY: the only reference is ours.
-            unsafe { chain.free() };
-            Ok((value, None))
-        } else {
-            // SAFETY: the consumer is ours (13).
-            unsafe { give_back::forget(chain) };
-            fast_fire::forget(chain, state);
-            Ok((value, Some(Anchor::new(chain))))
+    pub(crate) fn take(self) -> Result<Result<T, Failure>, Self> {
+        let mut this = ManuallyDrop::new(self);
+        // SAFETY: where there is a result, `this` is used no more, but for its
+        // reference, which `EmptyChain` gives up.
+        unsafe {
+            if let Some(plain) = this.take_plain() {
+                return Ok(plain.result);
+            }
+            match this.take_out() {
+                Some(result) => {
+                    drop(EmptyChain::from_ptr(this.chain));
+                    Ok(result)
+                }
+                None => Err(ManuallyDrop::into_inner(this)),
+            }
         }
     }
 
-    /// Takes the result of a chain at rest that nobody else has a part in, and
-    /// says where it was made: all that there is to know of it.
+    /// Takes the result of a chain at rest that nothing else refers to, and frees
+    /// it. Where it was made is then all that there is to know of it.
     ///
     /// # Safety
     ///
-    /// If there is one, the consumer is not used again, nor dropped.
+    /// If there is one, the caller neither uses nor drops the consumer again.
     #[inline(always)]
-    pub(super) unsafe fn take_plain(&mut self) -> Option<Plain<T>> {
+    pub(super) unsafe fn take_plain(&mut self) -> Option<ResultAndPlace<T>> {
         let chain = self.chain;
         let state = chain.load();
         let info = &chain.block().info;
@@ -143,9 +139,30 @@ impl<T> Consumer<T> {
         // SAFETY: at rest, and the consumer is ours (4, 7, 9); so is the only
         // reference, which the caller forgets.
         unsafe {
-            let value = fast_fire::take_at_rest::<T>(chain, state);
+            let result = fast_fire::take_at_rest::<T>(chain, state);
             chain.free();
-            Some((value, made))
+            Some(ResultAndPlace { result, made })
+        }
+    }
+
+    /// Takes the result of a chain at rest, and leaves the chain.
+    ///
+    /// # Safety
+    ///
+    /// If there is one, what was the consumer is from then on an [`EmptyChain`].
+    pub(super) unsafe fn take_out(&mut self) -> Option<Result<T, Failure>> {
+        let chain = self.chain;
+        let state = chain.load();
+        if !state.is_at_rest() {
+            return None;
+        }
+        // SAFETY: at rest, and the consumer is ours (4, 7, 9, 13); its value is
+        // looked for no more, as the caller says.
+        unsafe {
+            let result = fast_fire::take_at_rest::<T>(chain, state);
+            give_back::forget(chain);
+            fast_fire::forget(chain, state);
+            Some(result)
         }
     }
 
@@ -248,8 +265,8 @@ impl<T> Consumer<T> {
         });
     }
 
-    pub(crate) fn pause(&self) -> PauseGuard {
-        PauseGuard::new(self.chain)
+    pub(super) fn chain(&self) -> ChainPtr {
+        self.chain
     }
 
     pub(crate) fn handle(&self) -> Handle {
@@ -278,10 +295,6 @@ impl<T> Consumer<T> {
         unsafe { give_back::set(self.chain, give_back) }
     }
 
-    pub(crate) fn set_label(&mut self, label: &'static str) {
-        self.chain.block().info.set_label(label);
-    }
-
     /// Whether this is an unfired chain that nothing was appended to, and that
     /// only its head and this know.
     pub(crate) fn is_fresh(&self) -> bool {
@@ -298,18 +311,6 @@ impl<T> Consumer<T> {
             watch.sourced(source);
         }
     }
-
-    pub(crate) fn made(&self) -> &'static Location<'static> {
-        self.chain.block().info.made()
-    }
-
-    pub(crate) fn watch_id(&self) -> Option<u64> {
-        self.chain.block().info.watch_id()
-    }
-
-    pub(crate) fn label(&self) -> Option<&'static str> {
-        self.chain.block().info.label()
-    }
 }
 
 impl<T> Drop for Consumer<T> {
@@ -324,7 +325,7 @@ impl<T> Drop for Consumer<T> {
             // SAFETY: at rest, and the consumer is ours (4, 7, 9). Nobody will run
             // the chain or take from it any more.
             let value = unsafe { fast_fire::take_at_rest::<T>(chain, state) };
-            give_up(value, || (info.made(), info.label()));
+            drop_result(value, || (info.made(), info.label()));
             chain.release(1, 0);
             return;
         }
@@ -480,7 +481,7 @@ unsafe fn drop_value<T>(_: *mut Record, chain: ChainPtr) -> Flow {
     let block = chain.block();
     // SAFETY: the caller is the runner, and the value is a T (3, 4, 7).
     let value = unsafe { take_value::<T>(chain) };
-    give_up(value, || (block.info.made(), block.info.label()));
+    drop_result(value, || (block.info.made(), block.info.label()));
     Flow::Finished
 }
 

@@ -8,7 +8,7 @@
 use super::block::ChainPtr;
 use super::consumer::take_value;
 use super::record::{Flow, HEADER, Record, RecordClass, RecordVTable};
-use super::taken::give_up;
+use super::unhandled::drop_result;
 use crate::failure::catch_and_log;
 use std::any::Any;
 use std::marker::PhantomData;
@@ -99,7 +99,7 @@ unsafe fn take_back<T, H: ReturnTo<T>>(_: *mut Record, chain: ChainPtr) -> Flow 
         (Ok(value), Some(give_back)) => {
             catch_and_log("the return of a value", || give_back.take_back(value));
         }
-        (value, _) => give_up(value, || (info.made(), info.label())),
+        (value, _) => drop_result(value, || (info.made(), info.label())),
     }
     Flow::Finished
 }

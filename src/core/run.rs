@@ -229,7 +229,7 @@ impl Run {
 #[inline]
 pub(super) fn stop(chain: ChainPtr, state: State) -> bool {
     if state.is_sole() {
-        // An anchor whose result was taken was dropped while it was held.
+        // An EmptyChain was dropped while a pause held it up.
         chain.release(1, RUNNING);
         return true;
     }

@@ -63,8 +63,8 @@ impl<T> Step<T> {
             return self;
         };
         match consumer.take() {
-            Ok((Err(failure), _)) => Step::Done(Err(with_trace(failure, site, S::name))),
-            Ok((result, _)) => Step::Done(result),
+            Ok(Err(failure)) => Step::Done(Err(with_trace(failure, site, S::name))),
+            Ok(result) => Step::Done(result),
             Err(consumer) => Step::Wait(consumer),
         }
     }

@@ -31,9 +31,6 @@ pub(super) const UNOBSERVED: u64 = 1 << 12;
 /// The value lies where the producer put it, beside the slot.
 pub(super) const VALUE_INLINE: u64 = 1 << 13;
 
-/// Of an anchor: the result that it stands for was taken.
-pub(super) const GONE: u64 = 1 << 14;
-
 /// One pause.
 pub(super) const PAUSE: u64 = 1 << 16;
 const PAUSE_BITS: u64 = ((1 << 20) - 1) << 16;
@@ -155,7 +152,6 @@ mod tests {
             CLOSED,
             UNOBSERVED,
             VALUE_INLINE,
-            GONE,
         ] {
             assert_eq!(flag.count_ones(), 1);
             assert_eq!(flag & taken, 0);

@@ -190,7 +190,7 @@ impl<T: Send + 'static> Deferred<T> {
 
     #[track_caller]
     fn limit<R: Outcome<Output = T>>(
-        self,
+        mut self,
         timeout: Timeout,
         late: impl FnOnce(Result<T, Failure>, bool) -> R + Send + 'static,
     ) -> Deferred<T> {
@@ -240,7 +240,7 @@ impl<T: Send + 'static> Deferred<T> {
     }
 
     /// Cancels this Deferred because no limit can be kept.
-    fn without_clock(self, timeout: Timeout, none: NoRuntime) -> Deferred<T> {
+    fn without_clock(mut self, timeout: Timeout, none: NoRuntime) -> Deferred<T> {
         let (made, handle) = (timeout.made, self.core_handle());
         self.end(move |result| match result {
             Err(failure) if !failure.is_cancelled() => report(failure, made, None),

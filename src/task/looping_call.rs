@@ -291,7 +291,7 @@ impl LoopingCall {
         });
         drop(state);
         let calls = shared.clone().calls(number, clock, changed, at_once);
-        let calls = Deferred::from_coroutine(calls);
+        let mut calls = Deferred::from_coroutine(calls);
         let coroutine = calls.core_handle();
         let ending = shared.clone();
         calls.end(move |result| ending.finish(number, result));

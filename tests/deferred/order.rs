@@ -227,7 +227,7 @@ fn each_value_is_dropped_once() {
 #[test]
 fn taken_beside_a_handle_then_the_value_is_dropped_once() {
     let value = Arc::new(());
-    let d = Deferred::succeed(value.clone());
+    let mut d = Deferred::succeed(value.clone());
     let handle = d.cancel_handle();
     drop(d.try_result());
     assert_eq!(Arc::strong_count(&value), 1);

@@ -60,7 +60,7 @@ fn the_span_is_left_when_the_fire_returns_also_behind_a_stage_that_pauses() {
             let (resolver, d) = Deferred::<()>::new();
             let d = info_span!("one").in_scope(|| {
                 d.map(move |()| {
-                    let d = mine.take();
+                    let mut d = mine.take();
                     out.put(pauses.then(|| d.pause()));
                     mine.put(d);
                 })
@@ -85,7 +85,7 @@ fn the_span_is_kept_from_run_to_run_until_another_one_is_current() {
         info_span!("firing").in_scope(|| resolver.callback(()));
         let mut d = Some(d);
         let mut added_paused = |span: &Span| {
-            let pause = d.as_ref().map(Deferred::pause);
+            let pause = d.as_mut().map(Deferred::pause);
             d = d.take().map(|d| span.in_scope(|| d.map(note(&log))));
             info_span!("unpausing").in_scope(|| drop(pause));
         };
@@ -116,7 +116,7 @@ fn a_subscriber_panics_when_the_span_is_left_then_later_stages_are_in_it() {
         let one = info_span!("one");
         let (resolver, d) = Deferred::new();
         let (inner, returned) = Deferred::<()>::new();
-        let d = one.in_scope(|| {
+        let mut d = one.in_scope(|| {
             d.map(note(&log))
                 .add_callback(move |()| returned)
                 .map(note(&log))

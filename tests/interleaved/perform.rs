@@ -50,7 +50,7 @@ impl World {
             }
             Op::Pause(name) => {
                 let chain = self.chains.get(name);
-                let deferred = chain.take()?;
+                let mut deferred = chain.take()?;
                 let pause = deferred.pause();
                 chain.put_back(deferred);
                 locked(&chain.pauses).push(pause);
@@ -106,7 +106,7 @@ impl World {
     fn subscribe(&self, name: Name) -> Option<()> {
         let chain = self.chains.get(name);
         let shared = locked(&chain.shared).clone()?;
-        let deferred = shared.subscribe();
+        let mut deferred = shared.subscribe();
         let seen = Arc::new(Mutex::new(Vec::new()));
         locked(&chain.note).subscribers.push(Subscriber {
             cancel: deferred.cancel_handle(),

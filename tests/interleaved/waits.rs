@@ -130,7 +130,7 @@ impl Waits {
     /// Hands what comes to `take`, and counts that it came.
     fn wait<T: Send + 'static>(
         &self,
-        deferred: Deferred<T>,
+        mut deferred: Deferred<T>,
         take: impl FnOnce(T) + Send + 'static,
     ) {
         let wait = Wait {

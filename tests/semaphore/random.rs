@@ -93,7 +93,7 @@ fn operate(semaphore: &DeferredSemaphore, used: &Used, random: &mut Random, left
         8 => {
             let (resolver, d) = Deferred::new();
             let d = d.add_errback(|_| ());
-            let job = semaphore.run(move || {
+            let mut job = semaphore.run(move || {
                 let using = used.start(1);
                 d.finally(move || drop(using))
             });

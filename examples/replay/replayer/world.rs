@@ -90,7 +90,7 @@ impl World {
     pub(crate) fn insert(
         &self,
         id: Id,
-        deferred: Deferred<Value>,
+        mut deferred: Deferred<Value>,
         resolver: Option<Resolver<Value>>,
     ) -> Result<(), BrokenRule> {
         let slot = Slot {
@@ -233,7 +233,7 @@ impl World {
     }
 
     pub(crate) fn pause(&self, id: Id) -> Result<(), BrokenRule> {
-        let deferred = {
+        let mut deferred = {
             let mut state = self.state();
             state.owned(id)?.take(id)?
         };

@@ -94,15 +94,15 @@ pub(super) fn cancel(world: &Arc<World>, random: &mut Random) {
         Some(handle) if random.one_in(4) => handle.cancel_with("a reason"),
         Some(handle) => handle.cancel(),
         None => {
-            let d = world.leaf(random);
-            world.expose(random, &d);
+            let mut d = world.leaf(random);
+            world.expose(random, &mut d);
             world.leave(random, d);
         }
     }
 }
 
 pub(super) fn pause(world: &Arc<World>, random: &mut Random) {
-    let d = any(world, random);
+    let mut d = any(world, random);
     let pause = d.pause();
     if random.one_in(2) {
         let again = d.pause();

@@ -88,10 +88,10 @@ fn some(world: &Arc<World>, random: &mut Random) -> Vec<Deferred<Value>> {
     (0..random.below(5)).map(|_| any(world, random)).collect()
 }
 
-fn end<T: Send + 'static>(world: &Arc<World>, random: &mut Random, d: Deferred<T>) {
+fn end<T: Send + 'static>(world: &Arc<World>, random: &mut Random, mut d: Deferred<T>) {
     match random.below(8) {
         0 => d.cancel(),
-        1 => world.expose(random, &d),
+        1 => world.expose(random, &mut d),
         _ => {}
     }
     finish(d);

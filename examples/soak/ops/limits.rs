@@ -36,9 +36,9 @@ pub(super) fn queue(world: &Arc<World>, random: &mut Random) {
             world::put(queue, random.below(1000) as u64);
         }
         3..=5 => {
-            let got = world::get(queue);
+            let mut got = world::get(queue);
             if random.one_in(4) {
-                world.expose(random, &got);
+                world.expose(random, &mut got);
             }
         }
         // On the one without a backlog, whose end is a failure.
@@ -74,9 +74,9 @@ fn job<L: 'static>(
 }
 
 /// Ends a job's Deferred, which may be cancelled before.
-fn leave(world: &Arc<World>, random: &mut Random, d: Deferred<Value>) {
+fn leave(world: &Arc<World>, random: &mut Random, mut d: Deferred<Value>) {
     if random.one_in(4) {
-        world.expose(random, &d);
+        world.expose(random, &mut d);
     }
     if random.one_in(8) {
         d.cancel();
@@ -88,7 +88,7 @@ fn leave(world: &Arc<World>, random: &mut Random, d: Deferred<Value>) {
 fn keep<G: Send + 'static>(
     world: &Arc<World>,
     random: &mut Random,
-    d: Deferred<G>,
+    mut d: Deferred<G>,
     gate: impl FnOnce(G) -> Held<G> + Send + 'static,
 ) {
     match random.below(8) {
@@ -99,7 +99,7 @@ fn keep<G: Send + 'static>(
         }
         which => {
             if which == 2 {
-                world.expose(random, &d);
+                world.expose(random, &mut d);
             }
             let due = Due::new();
             let (keeper, mut random) = (world.clone(), random.fork());
