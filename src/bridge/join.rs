@@ -2,7 +2,8 @@
 
 use crate::chain::{Deferred, Resolver};
 use crate::core::{CancelRequest, Delegate, Handle};
-use crate::failure::{Failure, lock, report};
+use crate::failure::{Failure, report};
+use crate::sync::lock;
 use std::panic::Location;
 use std::sync::{Arc, Mutex, OnceLock};
 

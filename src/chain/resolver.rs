@@ -2,7 +2,8 @@
 
 use super::Deferred;
 use crate::core::{Delegate, Producer};
-use crate::failure::{BoxError, Failure, catch_and_log, lock};
+use crate::failure::{BoxError, Failure, catch_and_log};
+use crate::sync::lock;
 use std::fmt;
 use std::future::poll_fn;
 use std::panic::Location;

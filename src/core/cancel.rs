@@ -145,6 +145,9 @@ pub(super) type Answer = Box<dyn FnOnce(&mut Slot) + Send>;
 
 pub(super) type Canceller = Box<dyn FnOnce() -> Option<Answer> + Send>;
 
+// They are put into the slot under `LOCKED`, so they must not be boxed.
+const _: () = assert!(Slot::<3>::fits::<CancelHooks>());
+
 /// What an unfired chain's slot holds for the case of a cancel.
 pub(super) enum CancelHooks {
     /// Each cancel is passed on; the producer is not told.
@@ -413,7 +416,7 @@ fn find(chain: ChainPtr, wait_generation: Option<u32>) -> Found {
         if state.has(FORWARDED) {
             // SAFETY: invariant 4: it holds a Forward, and changes no more.
             let (to, at) = block.slot.with(|slot| unsafe {
-                let forward = &*slot.cast::<Forward>();
+                let forward = (*slot).get::<Forward>();
                 (forward.to, forward.wait_generation)
             });
             // SAFETY: as above: the wait_generation changes no more either.

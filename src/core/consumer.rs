@@ -196,14 +196,14 @@ impl<T> Consumer<T> {
         // is the consumer's (6, 7).
         unsafe {
             if !span::is_plain(chain) {
-                before_add::<S>(chain, place);
+                before_add::<S>(chain, seen, place);
             }
             append(chain, StageVTable::<S>::KIND, Payload { place }, |record| {
                 write_closure(record, stage);
             });
             // The usual case of `appended`, at once.
             if seen.is_at_rest() || chain.change(seen, seen.0 | APPENDED).is_err() {
-                run_appended(chain);
+                run_appended(chain, seen);
             }
         }
         Consumer::new(chain)
@@ -370,10 +370,11 @@ pub(super) unsafe fn take_value<T>(chain: ChainPtr) -> Result<T, Failure> {
 ///
 /// By the owner of the consumer (6).
 #[inline(never)]
-unsafe fn before_add<S: Stage>(chain: ChainPtr, place: &'static Location<'static>) {
+unsafe fn before_add<S: Stage>(chain: ChainPtr, seen: State, place: &'static Location<'static>) {
     if let Some(watch) = chain.block().info.watch() {
         watch.added(S::name(), place);
     }
+    span::forget_appended_at_rest(chain, seen);
     // SAFETY: the caller says so.
     unsafe { span::append_change(chain) }
 }
@@ -404,8 +405,11 @@ pub(super) unsafe fn append(
 /// The read-modify-write after an append (6), and the run, if it is ours.
 #[cold]
 #[inline(never)]
-unsafe fn run_appended(chain: ChainPtr) {
+unsafe fn run_appended(chain: ChainPtr, seen: State) {
     if appended(chain, 0, true) {
+        if !seen.is_at_rest() {
+            span::restore(chain);
+        }
         // SAFETY: it was at rest and is ours now, with a reference.
         unsafe { run(chain) }
     }

@@ -90,7 +90,6 @@ mod record;
 mod repr;
 mod run;
 mod shared_future;
-mod shim;
 mod slot;
 mod span;
 mod stage;

@@ -91,12 +91,21 @@ pub(super) unsafe fn pass(record: *mut Record, chain: ChainPtr, size: usize) {
     });
 }
 
+/// The alignment of a record and its closure, on every target.
+pub(super) const RECORD_ALIGN: usize = 8;
+
 /// The bytes in front of the closure.
 pub(super) const HEADER: usize = size_of::<Record>();
 
+/// The largest closure that lies in its record.
+const MAX_CLOSURE: usize = 128;
+
+/// The size of the largest record.
+pub(super) const MAX_RECORD: usize = HEADER + MAX_CLOSURE;
+
 /// A closure's place: in the record if it is small, else boxed.
 pub(super) const fn is_inline<S>() -> bool {
-    size_of::<S>() <= 128 && align_of::<S>() <= 8
+    size_of::<S>() <= MAX_CLOSURE && align_of::<S>() <= RECORD_ALIGN
 }
 
 /// The size of a record with an `S`, rounded up to whole words.
@@ -106,7 +115,7 @@ pub(super) const fn size_with<S>() -> usize {
     } else {
         size_of::<*mut S>()
     };
-    HEADER + closure.next_multiple_of(8)
+    HEADER + closure.next_multiple_of(RECORD_ALIGN)
 }
 
 /// Stores the closure behind the header.
@@ -116,7 +125,7 @@ pub(super) const fn size_with<S>() -> usize {
 /// `record` is followed by `size_with::<S>() - HEADER` free bytes.
 #[inline]
 pub(super) unsafe fn write_closure<S>(record: *mut Record, closure: S) {
-    // SAFETY: the caller says so; a record is aligned to 8 and so is its end.
+    // SAFETY: the caller says so; a record is aligned to `RECORD_ALIGN`, and so is its end.
     unsafe {
         let place = record.add(1);
         if is_inline::<S>() {

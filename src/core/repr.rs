@@ -26,6 +26,7 @@ use super::consumer::Consumer;
 use super::empty_chain::EmptyChain;
 use super::info::ChainInfo;
 use super::pause::PauseGuard;
+use super::span;
 use super::stage::Stage;
 use super::state::State;
 use super::unhandled::drop_result;
@@ -398,7 +399,9 @@ impl<T> Repr<T> {
     }
 
     pub(crate) fn pause(&mut self) -> PauseGuard {
-        PauseGuard::new(self.chained())
+        let chain = self.chained();
+        span::forget_appended_at_rest(chain, chain.load());
+        PauseGuard::new(chain)
     }
 
     pub(crate) fn set_label(&mut self, label: &'static str) {

@@ -5,14 +5,15 @@ use super::block::ChainPtr;
 use super::fast_fire;
 use super::link;
 use super::record::{Flow, Record, RecordClass};
-use super::shim::Ordering;
-use super::span::SpanScope;
+use super::span::{self, SpanScope};
 use super::state::{APPENDED, CLOSED, REF, RUNNING, State, TAKING_WAKER, VALUE_INLINE, WAKER};
 use crate::failure::catch_and_log;
+use crate::sync::Ordering;
 use std::any::Any;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr;
+use tracing::Span;
 
 thread_local! {
     /// How many runs are on this thread's stack.
@@ -164,12 +165,13 @@ impl Run {
             // What stands here is the last record (8).
             return End::Last;
         }
-        self.scope.leave(&self.chain.block().info);
-        if stop_and_wake(self.chain, state) {
-            End::Rest
-        } else {
-            End::Again
+        let chain = self.chain;
+        let mut span = self.scope.end(&chain.block().info);
+        if stop_and_wake(chain, state, &mut span) {
+            return End::Rest;
         }
+        span::put_back(span, &chain.block().info);
+        End::Again
     }
 
     /// Goes on as a record said, and says whether the run is over.
@@ -180,10 +182,11 @@ impl Run {
     #[inline(never)]
     unsafe fn handle_flow(&mut self, flow: Flow) -> bool {
         let chain = self.chain;
-        self.scope.leave(&self.chain.block().info);
+        let info = &chain.block().info;
         match flow {
-            Flow::Transition | Flow::Jump(_) | Flow::Span => {}
+            Flow::Transition | Flow::Jump(_) | Flow::Span => self.scope.leave(info),
             Flow::Wait(inner) => {
+                self.scope.leave(info);
                 // SAFETY: we are the runner, the slot is empty, and the consumer
                 // of `inner` was handed over.
                 match unsafe { link::wait(chain, inner) } {
@@ -192,14 +195,17 @@ impl Run {
                 }
             }
             Flow::Finished => {
+                span::discard(self.scope.end(info));
                 chain.release_run(1);
                 return true;
             }
             Flow::Deliver(link) => {
+                span::discard(self.scope.end(info));
                 // SAFETY: we ran the link, so the slot holds its value.
                 self.chain = unsafe { link::deliver(chain, link) };
             }
             Flow::Fired(next) => {
+                span::discard(self.scope.end(info));
                 chain.release_run(1);
                 self.chain = next;
             }
@@ -236,16 +242,22 @@ pub(super) fn stop(chain: ChainPtr, state: State) -> bool {
     chain.change(state, (state.0 & !RUNNING) - REF).is_ok()
 }
 
-/// Goes to rest from `state`, or says that it has changed. Then the owner of
-/// the consumer, whose reference keeps the block, is woken.
-fn stop_and_wake(chain: ChainPtr, state: State) -> bool {
+/// Goes to rest from `state`, or says that it has changed. At rest the chain's
+/// `span` is closed, and then the owner of the consumer, whose reference keeps
+/// the block, is woken.
+fn stop_and_wake(chain: ChainPtr, state: State, span: &mut Option<Span>) -> bool {
     if !state.has(WAKER) {
-        return stop(chain, state);
+        let stopped = stop(chain, state);
+        if stopped {
+            span::discard(span.take());
+        }
+        return stopped;
     }
     let to = (state.0 & !(RUNNING | WAKER)) | TAKING_WAKER;
     if chain.change(state, to).is_err() {
         return false;
     }
+    span::discard(span.take());
     wake(chain);
     true
 }

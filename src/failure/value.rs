@@ -2,7 +2,8 @@
 
 use super::panic::PanicError;
 use super::trace::{Path, Picture, Place, Trace};
-use super::{BoxError, Cancelled, DeferredError, ResolverDropped, TimedOut, Trapped, lock};
+use super::{BoxError, Cancelled, DeferredError, ResolverDropped, TimedOut, Trapped};
+use crate::sync::lock;
 use std::any::Any;
 use std::error::Error;
 use std::fmt;

@@ -20,7 +20,8 @@
 
 use crate::chain::{Deferred, Resolver};
 use crate::core::{CancelRequest, Delegate, Handle};
-use crate::failure::{Failure, lock};
+use crate::failure::Failure;
+use crate::sync::lock;
 use std::panic::Location;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, ThreadId};

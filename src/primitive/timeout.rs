@@ -8,11 +8,11 @@ use super::cancel_scope::{CancelScope, Met};
 use crate::chain::{Deferred, Outcome};
 use crate::core::CancelRequest;
 use crate::failure::{Cancelled, Failure, NoRuntime, TimedOut, report};
+use crate::sync::Numbers;
 use crate::task::Clock;
 use std::error::Error;
 use std::fmt;
 use std::panic::Location;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// One timeout.
@@ -23,7 +23,7 @@ struct Timeout {
     made: &'static Location<'static>,
 }
 
-static NEXT: AtomicU64 = AtomicU64::new(0);
+static NEXT: Numbers = Numbers::new();
 
 /// Why a timeout cancels.
 #[derive(Clone, Copy, Debug)]
@@ -63,8 +63,7 @@ impl Error for Expired {
 impl Timeout {
     fn new(after: Duration, made: &'static Location<'static>) -> Self {
         Timeout {
-            // ORDERING: only that no two are the same matters.
-            number: NEXT.fetch_add(1, Ordering::Relaxed),
+            number: NEXT.next(),
             after: TimedOut { after },
             made,
         }

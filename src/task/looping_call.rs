@@ -15,7 +15,8 @@
 use super::Clock;
 use crate::chain::{Deferred, Outcome, Resolver};
 use crate::core::{CancelRequest, Delegate, Handle};
-use crate::failure::{Failure, lock};
+use crate::failure::Failure;
+use crate::sync::lock;
 use futures::future::{Either, select};
 use std::fmt;
 use std::panic::Location;
