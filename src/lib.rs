@@ -101,6 +101,7 @@
 //! need a Tokio runtime. They use the one given, else the current one, else
 //! that of [`set_default_runtime`].
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![warn(missing_docs, missing_debug_implementations)]
 
 mod bridge;
 mod chain;

@@ -1,11 +1,12 @@
 //! What a Deferred allocates, exactly.
 
-mod counting;
-
-use counting::{Count, count};
 use futures::FutureExt;
+use test_support::counting::{Count, Counting, count};
 use tokio::runtime::Builder;
 use tokio_deferred::{Deferred, DeferredError, Failure};
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
 
 /// Bytes of the block of a pending one, the allocator's own overhead aside.
 const BLOCK: i64 = 200;

@@ -5,12 +5,13 @@
 //! anything takes stack for each link. Builds without optimisation go through
 //! a tenth as many.
 
-mod counting;
-
-use counting::{count, now};
 use std::cell::RefCell;
 use std::thread;
+use test_support::counting::{Counting, count, now};
 use tokio_deferred::{CancelHandle, Deferred, Pause, Resolver};
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
 
 const LINKS: u64 = if cfg!(miri) {
     300

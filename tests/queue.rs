@@ -1,12 +1,9 @@
 //! The queue: order, limits, and that no item is ever lost.
 
-#[path = "support/random.rs"]
-mod support;
-
 use std::collections::VecDeque;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
-use support::Random;
+use test_support::Random;
 use tokio_deferred::{Deferred, DeferredQueue, Failure, QueueOverflow, QueueUnderflow, testing};
 
 #[test]

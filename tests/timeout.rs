@@ -1,10 +1,8 @@
 //! Timeouts, under a paused clock.
 
-mod clock;
-
-use clock::{live_tasks, paused, settle};
 use std::sync::mpsc;
 use std::time::Duration;
+use test_support::clock::{live_tasks, paused, settle};
 use tokio::runtime::Builder;
 use tokio::time::{Instant, advance};
 use tokio_deferred::{

@@ -1,9 +1,9 @@
 //! Cancelling.
 
-use crate::support::{Later, Log};
 use std::error::Error;
 use std::fmt;
 use std::sync::Mutex;
+use test_support::{Later, Log};
 use tokio_deferred::{CancelHandle, Deferred, Resolver, testing};
 
 #[derive(Debug)]
@@ -163,7 +163,7 @@ fn on_cancel_is_dropped_uncalled_by_a_fire() {
     let log = Log::default();
     let there = log.clone();
     let (mut resolver, d) = Deferred::new();
-    let guard = crate::support::OnDrop(move || there.add("dropped"));
+    let guard = test_support::OnDrop(move || there.add("dropped"));
     resolver.on_cancel(move || {
         let _guard = &guard;
         panic!("not called");
@@ -323,7 +323,7 @@ fn a_cancel_through_many_coroutines_does_not_use_stack() {
 fn a_refused_value_drops_the_canceller() {
     let log = Log::default();
     let there = log.clone();
-    let guard = crate::support::OnDrop(move || there.add("dropped"));
+    let guard = test_support::OnDrop(move || there.add("dropped"));
     let (resolver, d) = Deferred::with_canceller(move || {
         let _guard = &guard;
         None

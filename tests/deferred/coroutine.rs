@@ -1,11 +1,11 @@
 //! Futures as Deferreds: the first poll, the task, cancelling, runtimes.
 
-use crate::support::{Later, Log, OnDrop};
 use futures::FutureExt;
 use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
+use test_support::{Later, Log, OnDrop};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::{Notify, oneshot};
 use tokio_deferred::{Deferred, DeferredError, Failure, NoRuntime, inline_callbacks, testing};

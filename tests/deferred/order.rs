@@ -1,9 +1,9 @@
 //! Who runs what, when, and on which thread.
 
-use crate::support::{Later, Log, fire_elsewhere};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 use std::thread;
+use test_support::{Later, Log, fire_elsewhere};
 use tokio_deferred::{Deferred, testing};
 
 #[test]

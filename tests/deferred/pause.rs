@@ -1,8 +1,8 @@
 //! Holding up a chain.
 
-use crate::support::{Later, Log, fire_elsewhere};
 use futures::FutureExt;
 use std::sync::Arc;
+use test_support::{Later, Log, fire_elsewhere};
 use tokio_deferred::{AlreadyTaken, Deferred, testing};
 
 #[test]

@@ -1,6 +1,6 @@
 //! Deferreds that stages return.
 
-use crate::support::{Later, Log, fire_elsewhere};
+use test_support::{Later, Log, fire_elsewhere};
 use tokio_deferred::{CancelHandle, Deferred, Pause, Resolver, testing};
 
 #[test]

@@ -1,10 +1,10 @@
 //! Stages run in the span that was current when they were added.
 
-use crate::support::{Later, Log};
 use futures::FutureExt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 use std::thread;
+use test_support::{Later, Log};
 use tokio_deferred::{Deferred, Resolver, testing};
 use tracing::span::Attributes;
 use tracing::{Dispatch, Id, Span, Subscriber, info_span};

@@ -1,6 +1,6 @@
 //! The path that a failure took, as `Debug` prints it.
 
-use crate::support::Later;
+use test_support::Later;
 use tokio_deferred::{Deferred, DeferredError, Failure, PlaceKind, testing};
 
 fn fails(s: &str) -> Result<i32, Failure> {

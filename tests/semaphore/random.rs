@@ -1,11 +1,11 @@
 //! Random operations on several threads: the limit holds, and every permit
 //! comes back.
 
-use crate::support::Random;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+use test_support::Random;
 use tokio::runtime::Builder;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinHandle;
