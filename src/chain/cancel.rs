@@ -63,11 +63,14 @@ impl<T: Send + 'static> Deferred<T> {
         self.send_cancel(request(Some(reason.into()), Location::caller()));
     }
 
-    pub(crate) fn send_cancel(&self, request: CancelRequest) {
+    pub(crate) fn send_cancel(&self, request: CancelRequest) -> bool {
         // A Deferred with its result in itself has nothing to cancel.
         match self.repr.view() {
             View::Chain(consumer) => consumer.cancel(request),
-            View::Ready(_) | View::Taken(_) => request.give_up(),
+            View::Ready(_) | View::Taken(_) => {
+                request.give_up();
+                false
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! A chain whose result is not in it, for the handles that refer to it.
 
+use super::after_stage::Calls;
 use super::block::{ChainPtr, Transition};
 use super::consumer::Consumer;
 use super::info::ChainInfo;
@@ -77,9 +78,11 @@ impl Anchor {
         // SAFETY: at rest, so that we may run it (9); the slot is empty. The
         // reference added is the run's.
         unsafe {
-            if let Some(next) = link::wait(chain, inner.into_ptr()) {
+            let mut calls = Calls::new();
+            if let Some(next) = link::wait(chain, inner.into_ptr(), &mut calls) {
                 run(next);
             }
+            calls.make();
         }
         Consumer::new(chain)
     }

@@ -72,6 +72,7 @@
 //! | at rest | the owner of the consumer takes the value, or appends and runs |
 //! | `FORWARDED` | nothing: a middle that let go, of which only handles are left |
 
+mod after_stage;
 mod anchor;
 mod arena;
 mod block;
@@ -101,7 +102,7 @@ mod waker;
 mod whence;
 
 pub(crate) use anchor::Anchor;
-pub(crate) use cancel::{CancelRequest, Delegate, Handle};
+pub(crate) use cancel::{Attempt, CancelRequest, Delegate, Handle, Running, Sent};
 pub(crate) use consumer::{Consumer, OnCancel, pair, pair_with};
 pub(crate) use give_back::ReturnTo;
 pub(crate) use info::{WATCH, Watch, WatchState};

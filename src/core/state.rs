@@ -34,6 +34,10 @@ pub(super) const VALUE_INLINE: u64 = 1 << 13;
 /// Of an anchor: the result that it stands for was taken.
 pub(super) const GONE: u64 = 1 << 14;
 
+/// A call waits for the end of the run: see [`after_stage`](super::after_stage).
+/// Set only beside `RUNNING`; the transition that ends that clears it.
+pub(super) const AFTER_STAGE: u64 = 1 << 15;
+
 /// One pause.
 pub(super) const PAUSE: u64 = 1 << 16;
 const PAUSE_BITS: u64 = ((1 << 20) - 1) << 16;
@@ -156,6 +160,7 @@ mod tests {
             UNOBSERVED,
             VALUE_INLINE,
             GONE,
+            AFTER_STAGE,
         ] {
             assert_eq!(flag.count_ones(), 1);
             assert_eq!(flag & taken, 0);
