@@ -82,7 +82,7 @@ impl<T> Future for Shared<T> {
 }
 
 impl<T: Send> Delegate for Receiving<T> {
-    fn cancel(&self, request: CancelRequest) {
+    fn cancel(self: Arc<Self>, request: CancelRequest) {
         *lock(&self.cancelled) = Some(request);
         lock(&self.receiver).close();
         if let Some(poll) = self.poll.get() {

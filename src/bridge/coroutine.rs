@@ -15,7 +15,9 @@
 
 use super::runtime::{runtime_to_enter, spawn_or};
 use crate::chain::{Awaited, Deferred, Resolver, enter};
-use crate::core::{CancelRequest, Controller, FirstTurn, Handle as ChainHandle, SharedFuture};
+use crate::core::{
+    CancelRequest, Controller, FirstTurn, Handle as ChainHandle, Sent, SharedFuture,
+};
 use crate::failure::{Failure, NoRuntime, catch_and_log};
 use crate::sync::{Mutex, MutexGuard, lock};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
@@ -243,7 +245,7 @@ impl<T: Send + 'static> Controller for Coroutine<T> {
         wake(waker);
     }
 
-    fn cancel(&self, request: CancelRequest, clear: &dyn Fn()) {
+    fn cancel(&self, request: CancelRequest, clear: &dyn Fn(), waker: &dyn Fn() -> Waker) {
         let mut status = lock(&self.status);
         if status.over {
             drop(status);
@@ -251,7 +253,7 @@ impl<T: Send + 'static> Controller for Coroutine<T> {
         } else if status.running || status.woken {
             status.kept.push(request);
         } else {
-            self.cancel_now(status, request, clear);
+            self.cancel_now(status, request, clear, waker);
         }
     }
 }
@@ -263,6 +265,7 @@ impl<T: Send + 'static> Coroutine<T> {
         mut status: MutexGuard<'a, Status<T>>,
         mut request: CancelRequest,
         clear: &dyn Fn(),
+        waker: &dyn Fn() -> Waker,
     ) {
         // What a cancel was too late for.
         let mut late: Vec<ChainHandle> = Vec::new();
@@ -283,7 +286,7 @@ impl<T: Send + 'static> Coroutine<T> {
                 break;
             }
             if awaited.iter().all(|d| late.iter().any(|l| l.is_same(d))) {
-                // Their stages still run, and will wake it.
+                // Their results are there, and their wakes under way.
                 status.kept.push(request);
                 drop(status);
                 return;
@@ -291,8 +294,11 @@ impl<T: Send + 'static> Coroutine<T> {
             drop(status);
             late.clone_from(&awaited);
             match request.try_send_to(awaited) {
-                Some(back) => request = back,
-                None => return,
+                Sent::Asked => return,
+                Sent::NotYet(back, running) if !running.is_empty() => {
+                    return self.keep_until_stages_end(back, &running, waker);
+                }
+                Sent::NotYet(back, _) => request = back,
             }
             // They had their results before the cancel came: so may the
             // coroutine, which awaits something else by now.
@@ -319,6 +325,31 @@ impl<T: Send + 'static> Coroutine<T> {
         // The task has nothing to poll any more, and ends.
         let waker = lock(&self.status).task.take();
         wake(waker);
+    }
+
+    /// Keeps a cancel that found stages of what is awaited running on other
+    /// threads. The end of such a stage wakes the coroutine, which applies the
+    /// cancel after that poll: to what the stage returned, or, if the stage gave
+    /// a result, to what the coroutine awaits then.
+    fn keep_until_stages_end(
+        &self,
+        request: CancelRequest,
+        running: &[ChainHandle],
+        waker: &dyn Fn() -> Waker,
+    ) {
+        let mut status = lock(&self.status);
+        if status.over {
+            drop(status);
+            return request.give_up();
+        }
+        status.kept.push(request);
+        drop(status);
+        for chain in running {
+            let wake = |waker: Waker| -> Box<dyn FnOnce() + Send> { Box::new(|| waker.wake()) };
+            if let Err(waker) = chain.after_stage(waker(), wake) {
+                waker.wake();
+            }
+        }
     }
 
     /// Fires the Deferred; the future is dropped.
@@ -432,7 +463,7 @@ where
                 // although the future may be woken again by now.
                 for request in kept {
                     let status = lock(&control.status);
-                    control.cancel_now(status, request, &|| self.0.clear());
+                    control.cancel_now(status, request, &|| self.0.clear(), &|| self.0.waker());
                 }
                 let status = lock(&control.status);
                 if status.over {

@@ -53,7 +53,7 @@ pub trait JoinAll: sealed::Sealed {
 struct Children(OnceLock<Vec<Handle>>);
 
 impl Delegate for Children {
-    fn cancel(&self, request: CancelRequest) {
+    fn cancel(self: Arc<Self>, request: CancelRequest) {
         if let Some(children) = self.0.get() {
             request.send_to(children.clone());
         }

@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 struct Upstream(ChainHandle);
 
 impl Delegate for Upstream {
-    fn cancel(&self, request: CancelRequest) {
+    fn cancel(self: Arc<Self>, request: CancelRequest) {
         self.0.cancel(request);
     }
 }

@@ -63,11 +63,14 @@ impl<T: Send + 'static> Deferred<T> {
         self.send_cancel(request(Some(reason.into()), Location::caller()));
     }
 
-    pub(crate) fn send_cancel(&self, request: CancelRequest) {
+    pub(crate) fn send_cancel(&self, request: CancelRequest) -> bool {
         // A Deferred with its result in itself has nothing to cancel.
         match self.repr.consumer() {
             Some(consumer) => consumer.cancel(request),
-            None => request.give_up(),
+            None => {
+                request.give_up();
+                false
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! The block: what the halves and handles of one chain share.
 
+use super::after_stage::Calls;
 use super::arena::{Inline, Reader, Writer};
 use super::cancel::CancelHooks;
 use super::fast_fire::InlineValue;
@@ -8,7 +9,7 @@ use super::link::Forward;
 use super::pool::{self, Size};
 use super::record::Record;
 use super::slot::Slot;
-use super::state::{CANCEL_HOOKS, FORWARDED, LOCKED, REF, RUNNING, State, WAKER};
+use super::state::{AFTER_STAGE, CANCEL_HOOKS, FORWARDED, LOCKED, REF, RUNNING, State, WAKER};
 use crate::failure::{Failure, catch_and_log};
 use crate::sync::{AtomicPtr, AtomicU64, Ordering, Spin, UnsafeCell};
 use std::mem::MaybeUninit;
@@ -203,14 +204,26 @@ impl ChainPtr {
 
     /// Ends a run that gives up `refs` references, most often the last ones.
     #[inline]
-    pub(super) fn release_run(self, refs: u64) {
-        // Nobody else has one, or could get one: no read-modify-write is needed
-        // to be the last. `load` acquires what the others gave up before.
-        if self.load().refs() == refs {
-            // SAFETY: invariant 1: these are the last ones.
-            unsafe { self.free() };
-        } else {
-            self.release(refs, RUNNING);
+    pub(super) fn release_run(self, refs: u64, calls: &mut Calls) {
+        let mut state = self.load();
+        loop {
+            if state.has(AFTER_STAGE) {
+                self.clear(AFTER_STAGE);
+                calls.take_from(self);
+                state = self.load();
+                continue;
+            }
+            if state.refs() == refs {
+                // Nobody else has one, or could get one: no read-modify-write is
+                // needed to be the last. `load` acquires what the others gave up
+                // before.
+                // SAFETY: invariant 1: these are the last ones.
+                return unsafe { self.free() };
+            }
+            match self.change(state, state.0 - refs * REF - RUNNING) {
+                Ok(()) => return,
+                Err(seen) => state = seen,
+            }
         }
     }
 

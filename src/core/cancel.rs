@@ -1,8 +1,9 @@
 //! Cancelling: what a cancel finds, by state, and where it goes on.
 
+use super::after_stage;
 use super::block::{ChainPtr, StoreResult, Transition, UntypedResult};
 use super::link::{Forward, Wait};
-use super::run::{is_inside, run};
+use super::run::{is_runner_of, run};
 use super::slot::Slot;
 use super::state::{
     APPENDED, CANCEL_HOOKS, CANCELLED, CANCELLING, CLOSED, FIRED, FORWARDED, LOCKED, RUNNING,
@@ -44,44 +45,112 @@ impl CancelRequest {
         (copy(reason.clone()), copy(reason))
     }
 
-    /// Cancels each of `targets`, in order, for the same reason.
-    pub(crate) fn send_to(self, targets: impl IntoIterator<Item = Handle>) {
-        if let Some(late) = self.try_send_to(targets) {
-            late.give_up();
+    /// Cancels each of `targets`, in order, for the same reason. Returns whether
+    /// one of them was asked, or will be when its stage is over.
+    pub(crate) fn send_to(self, targets: impl IntoIterator<Item = Handle>) -> bool {
+        let mut asked = false;
+        self.share_among(targets, |target, request| asked |= target.cancel(request));
+        asked
+    }
+
+    /// Cancels each of `targets`, in order, for the same reason. If none of them
+    /// could be asked yet, the request comes back.
+    ///
+    /// Once one of them was asked, those that run a stage on another thread are
+    /// asked when that stage is over.
+    pub(crate) fn try_send_to(self, targets: impl IntoIterator<Item = Handle>) -> Sent {
+        let mut asked = false;
+        let mut running = Vec::new();
+        let mut late = None;
+        self.share_among(targets, |target, request| match target.attempt(request) {
+            Attempt::Asked | Attempt::Ignored => asked = true,
+            Attempt::Late(request) => give_up_if_any(late.replace(request)),
+            Attempt::Running(stage) if stage.is_sender => {
+                asked = true;
+                stage.request.give_up();
+            }
+            Attempt::Running(stage) => running.push((target, stage)),
+        });
+        if asked {
+            give_up_if_any(late);
+            for (target, stage) in running {
+                target.cancel(stage.request);
+            }
+            return Sent::Asked;
+        }
+        let mut stages = Vec::new();
+        for (_, stage) in running {
+            stages.push(stage.chain);
+            give_up_if_any(late.replace(stage.request));
+        }
+        match late {
+            Some(request) => Sent::NotYet(request, stages),
+            None => Sent::Asked,
         }
     }
 
-    /// The same; it comes back if each of them had its result, or was about to.
-    pub(crate) fn try_send_to(self, targets: impl IntoIterator<Item = Handle>) -> Option<Self> {
+    /// Calls `send` with each target and a request for it.
+    fn share_among(
+        self,
+        targets: impl IntoIterator<Item = Handle>,
+        mut send: impl FnMut(Handle, CancelRequest),
+    ) {
         let mut targets = targets.into_iter().peekable();
         let Some(first) = targets.next() else {
-            return Some(self);
+            return self.give_up();
         };
         if targets.peek().is_none() {
             // Nothing to share: the reason arrives as it is.
-            return first.try_cancel(self);
+            return send(first, self);
         }
         let CancelRequest { reason, quiet, at } = self;
         let reason = reason.map(SharedReason::new);
-        let mut all_late = true;
         for target in std::iter::once(first).chain(targets) {
             let reason = reason.clone().map(Into::into);
-            match target.try_cancel(CancelRequest { reason, quiet, at }) {
-                Some(late) => late.give_up(),
-                None => all_late = false,
-            }
+            send(target, CancelRequest { reason, quiet, at });
         }
-        let request = CancelRequest {
-            reason: reason.map(Into::into),
-            quiet,
-            at,
-        };
-        if all_late {
-            return Some(request);
-        }
-        request.give_up();
-        None
+        catch_and_log("the drop of the reason of a cancel", || drop(reason));
     }
+}
+
+fn give_up_if_any(request: Option<CancelRequest>) {
+    if let Some(request) = request {
+        request.give_up();
+    }
+}
+
+/// What became of a cancel of several chains.
+pub(crate) enum Sent {
+    /// One of them was asked, or had nothing to cancel: see [`Attempt`].
+    Asked,
+    /// None could be asked: they have their results, or are these, which run a
+    /// stage on another thread.
+    NotYet(CancelRequest, Vec<Handle>),
+}
+
+/// What became of one attempt to cancel a chain.
+pub(crate) enum Attempt {
+    /// A canceller, a producer or a delegate was asked, or the chain failed
+    /// with the cancel.
+    Asked,
+    /// There was nothing to do, as in Twisted: a pause holds the result up, or a
+    /// canceller that was asked before has yet to answer.
+    Ignored,
+    /// The result is there.
+    Late(CancelRequest),
+    /// A stage runs. What it returns may have to be cancelled.
+    Running(Running),
+}
+
+/// A stage that was running when a cancel came.
+pub(crate) struct Running {
+    /// The chain whose stage it is: the one that was to be cancelled, or one
+    /// that it waits for.
+    pub(crate) chain: Handle,
+    pub(crate) request: CancelRequest,
+    /// Whether the stage itself, on this thread, sent the cancel. As in Twisted,
+    /// such a cancel does nothing; a deadline waits for the end of the stage.
+    pub(crate) is_sender: bool,
 }
 
 /// A reason that several failures have: each needs one of its own.
@@ -110,7 +179,7 @@ impl std::error::Error for SharedReason {
 /// Cancels what will fire a Deferred, as often as it is asked to while the
 /// Deferred is unfired; the Deferred itself is left alone.
 pub(crate) trait Delegate: Send + Sync {
-    fn cancel(&self, request: CancelRequest);
+    fn cancel(self: Arc<Self>, request: CancelRequest);
 
     /// The Deferred was dropped, unfired and with nothing on it: nobody will
     /// see its result.
@@ -242,13 +311,29 @@ impl Drop for Handle {
 }
 
 impl Handle {
-    pub(crate) fn cancel(&self, request: CancelRequest) {
-        cancel(self.0, request);
+    /// Cancels the chain; if a stage of it runs on another thread, when that
+    /// stage is over. Returns whether anything was asked, or will be.
+    pub(crate) fn cancel(&self, request: CancelRequest) -> bool {
+        cancel(self.0, request)
     }
 
-    /// The same; the request comes back if a result is there or on its way.
-    pub(crate) fn try_cancel(&self, request: CancelRequest) -> Option<CancelRequest> {
-        try_cancel(self.0, request)
+    /// Cancels the chain, if there is anything to cancel now.
+    pub(crate) fn attempt(&self, request: CancelRequest) -> Attempt {
+        attempt(self.0, request)
+    }
+
+    /// Has `call` called when the run that the chain is in is over: by the
+    /// thread that runs it, under no lock.
+    ///
+    /// # Errors
+    ///
+    /// What `make` would have made a call of, if no run is under way.
+    pub(crate) fn after_stage<R>(
+        &self,
+        input: R,
+        make: impl FnOnce(R) -> Box<dyn FnOnce() + Send>,
+    ) -> Result<(), R> {
+        after_stage::register(self.0, input, make)
     }
 
     /// Whether the chain has no result and its Deferred was not dropped.
@@ -273,6 +358,8 @@ enum Found {
     Nothing,
     /// It is fired, and nothing holds its result up.
     Late,
+    /// A stage of it runs.
+    Running,
     /// Go on to this chain; if there is an wait_generation, only to that wait of it.
     GoOn(Handle, Option<u32>),
     /// We fired it: put the failure in, and run.
@@ -283,15 +370,40 @@ enum Found {
     Once(Box<Calls>, bool),
 }
 
-/// Cancels the chain, which the caller has a reference to.
-pub(super) fn cancel(start: ChainPtr, request: CancelRequest) {
-    if let Some(late) = try_cancel(start, request) {
-        late.give_up();
+/// Cancels the chain, which the caller has a reference to: now, or when the
+/// stage that runs on another thread is over. Returns whether anything was
+/// asked, or will be.
+pub(super) fn cancel(start: ChainPtr, mut request: CancelRequest) -> bool {
+    loop {
+        match attempt(start, request) {
+            Attempt::Asked => return true,
+            Attempt::Ignored => return false,
+            Attempt::Late(late) => {
+                late.give_up();
+                return false;
+            }
+            Attempt::Running(stage) if stage.is_sender => {
+                stage.request.give_up();
+                return false;
+            }
+            Attempt::Running(stage) => {
+                let again = |request| -> after_stage::Call {
+                    let handle = Handle(start.retain());
+                    Box::new(move || {
+                        handle.cancel(request);
+                    })
+                };
+                match stage.chain.after_stage(stage.request, again) {
+                    Ok(()) => return true,
+                    Err(back) => request = back,
+                }
+            }
+        }
     }
 }
 
-/// As `cancel`; the request comes back if a result is there or on its way.
-fn try_cancel(start: ChainPtr, request: CancelRequest) -> Option<CancelRequest> {
+/// Cancels the chain, if there is anything to cancel now.
+fn attempt(start: ChainPtr, request: CancelRequest) -> Attempt {
     let mut owned: Handle;
     let mut chain = start;
     let mut wait_generation = None;
@@ -299,10 +411,17 @@ fn try_cancel(start: ChainPtr, request: CancelRequest) -> Option<CancelRequest> 
     let (mut steps, mut stride) = (0_u64, 2_u64);
     loop {
         match find(chain, wait_generation) {
-            Found::Late => return Some(request),
+            Found::Late => return Attempt::Late(request),
+            Found::Running => {
+                return Attempt::Running(Running {
+                    chain: Handle(chain.retain()),
+                    request,
+                    is_sender: is_runner_of(chain),
+                });
+            }
             Found::Nothing => {
                 request.give_up();
-                return None;
+                return Attempt::Ignored;
             }
             Found::GoOn(next, only) => {
                 // Chains that wait for each other in a ring are nobody's to
@@ -313,7 +432,7 @@ fn try_cancel(start: ChainPtr, request: CancelRequest) -> Option<CancelRequest> 
                     (steps, stride) = (0, stride * 2);
                 } else if next.is_same(&mark) {
                     request.give_up();
-                    return None;
+                    return Attempt::Ignored;
                 }
                 owned = next;
                 chain = owned.0;
@@ -327,11 +446,11 @@ fn try_cancel(start: ChainPtr, request: CancelRequest) -> Option<CancelRequest> 
                         put(slot, UntypedResult::Failure(failure))
                     })
                 };
-                return None;
+                return Attempt::Asked;
             }
             Found::Every(delegate) => {
                 trampoline(move || catch_and_log("a canceller", || delegate.cancel(request)));
-                return None;
+                return Attempt::Asked;
             }
             Found::Once(calls, fired) => {
                 let result = calls.run();
@@ -369,7 +488,7 @@ fn try_cancel(start: ChainPtr, request: CancelRequest) -> Option<CancelRequest> 
                     });
                     request.give_up();
                 }
-                return None;
+                return Attempt::Asked;
             }
         }
     }
@@ -431,10 +550,9 @@ fn find(chain: ChainPtr, wait_generation: Option<u32>) -> Found {
         }
         if state.has(FIRED) {
             if !state.has(WAITING) {
-                // As in Twisted, a cancel from inside a stage does nothing to
-                // the chain whose stage that is.
-                let own = state.has(RUNNING) && is_inside();
-                return if state.is_paused() || own {
+                return if state.has(RUNNING) {
+                    Found::Running
+                } else if state.is_paused() {
                     Found::Nothing
                 } else {
                     Found::Late

@@ -281,8 +281,8 @@ impl<T> Consumer<T> {
         handle.0 == self.chain
     }
 
-    pub(crate) fn cancel(&self, request: CancelRequest) {
-        cancel(self.chain, request);
+    pub(crate) fn cancel(&self, request: CancelRequest) -> bool {
+        cancel(self.chain, request)
     }
 
     /// Makes the value, if it is dropped with no stage ever added, go back to

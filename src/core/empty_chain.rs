@@ -1,6 +1,7 @@
 //! A chain that is fired and holds no result: what handles and pauses refer to
 //! while the Deferred that owns them has no value to keep in a chain.
 
+use super::after_stage::Calls;
 use super::block::{ChainPtr, Transition};
 use super::consumer::Consumer;
 use super::info::ChainInfo;
@@ -68,9 +69,11 @@ impl EmptyChain {
         // SAFETY: at rest, so that we may run it (9); the slot is empty. The
         // reference added is the run's.
         unsafe {
-            if let Some(next) = link::wait(chain, inner.into_ptr()) {
+            let mut calls = Calls::new();
+            if let Some(next) = link::wait(chain, inner.into_ptr(), &mut calls) {
                 run(next);
             }
+            calls.make();
         }
         Consumer::new(chain)
     }

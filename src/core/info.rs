@@ -25,6 +25,9 @@ const _: () = {
 pub(super) struct ChainInfoExt {
     made: &'static Location<'static>,
     label: Mutex<Option<&'static str>>,
+    /// What the runner calls when its run stops; see
+    /// [`after_stage`](super::after_stage).
+    pub(super) after_stage: crate::sync::Mutex<Vec<super::after_stage::Call>>,
     /// The runner's: the span that the next stages run in, unless a run is in
     /// it, and has it.
     pub(super) span: UnsafeCell<Option<Span>>,
@@ -152,16 +155,27 @@ impl ChainInfo {
         self.ext().is_none_or(ChainInfoExt::is_plain)
     }
 
-    /// Returns the ChainInfoExt, made now if there is none.
-    ///
-    /// By the owner of the consumer, so that no two are made.
+    /// Returns the ChainInfoExt, made now if there is none. Any thread that
+    /// holds a reference to the chain may call it.
     pub(super) fn extend(&self) -> &ChainInfoExt {
-        if self.ext().is_none() {
-            let word = ChainInfoExt::new(self.made(), None).into_word();
-            // ORDERING: Release: see `word`.
-            self.0.store(word, Ordering::Release);
+        let old = self.word();
+        if self.ext_in(old).is_none() {
+            let new = ChainInfoExt::new(self.made(), None).into_word();
+            // ORDERING: AcqRel: Release pairs with the Acquire in `word`, so that
+            // whoever sees the pointer sees what it points to; Acquire on failure
+            // for the one that another thread was faster to store.
+            let stored = self
+                .0
+                .compare_exchange(old, new, Ordering::AcqRel, Ordering::Acquire);
+            if stored.is_err() {
+                let ext = new.map_addr(|addr| addr & !EXT_TAG).cast::<ChainInfoExt>();
+                // SAFETY: it came from a Box just now, and no other thread has
+                // seen it. It has no watcher to be told of an end.
+                drop(unsafe { Box::from_raw(ext) });
+            }
         }
-        self.ext().expect("it was stored just now")
+        self.ext()
+            .expect("one was stored, by this thread or another")
     }
 
     #[inline]
@@ -194,6 +208,7 @@ impl ChainInfoExt {
         Box::new(ChainInfoExt {
             made,
             label: Mutex::new(None),
+            after_stage: crate::sync::Mutex::default(),
             span: UnsafeCell::new(None),
             appended: UnsafeCell::new(None),
             watch,

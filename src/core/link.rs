@@ -1,12 +1,13 @@
 //! Chains that wait for each other: a wait, its end, and letting go of the
 //! middle where all that is left to do is to pass a result on.
 
+use super::after_stage::Calls;
 use super::block::{ChainPtr, Transition};
 use super::consumer::append_last;
 use super::record::{Flow, HEADER, Payload, Record, RecordClass, RecordVTable};
 use super::slot::Slot;
 use super::span;
-use super::state::{CLOSED, FORWARDED, LOCKED, RUNNING, State, WAITING};
+use super::state::{AFTER_STAGE, CLOSED, FORWARDED, LOCKED, RUNNING, State, WAITING};
 use crate::sync::Ordering;
 
 /// What the slot of a waiting chain holds: the awaited one, with a reference.
@@ -46,14 +47,14 @@ static LINK: RecordVTable = RecordVTable {
 /// The caller is the runner of `chain`, whose slot is empty, and gives up that
 /// role with its reference. It owns the consumer of `inner`, which it gives up.
 #[inline]
-pub(super) unsafe fn wait(chain: ChainPtr, inner: ChainPtr) -> Option<ChainPtr> {
+pub(super) unsafe fn wait(chain: ChainPtr, inner: ChainPtr, calls: &mut Calls) -> Option<ChainPtr> {
     // SAFETY: as the caller says.
     unsafe {
         // A link is a last record.
         if chain.block().info.watch().is_none() && !chain.load().has(CLOSED) {
-            begin(chain, inner)
+            begin(chain, inner, calls)
         } else {
-            wait_or_let_go(chain, inner)
+            wait_or_let_go(chain, inner, calls)
         }
     }
 }
@@ -64,7 +65,7 @@ pub(super) unsafe fn wait(chain: ChainPtr, inner: ChainPtr) -> Option<ChainPtr> 
 ///
 /// As for `wait`.
 #[inline(never)]
-unsafe fn wait_or_let_go(chain: ChainPtr, inner: ChainPtr) -> Option<ChainPtr> {
+unsafe fn wait_or_let_go(chain: ChainPtr, inner: ChainPtr, calls: &mut Calls) -> Option<ChainPtr> {
     if let Some(watch) = chain.block().info.watch() {
         watch.waits(Some(inner.block().info.watch_id()));
     }
@@ -79,9 +80,9 @@ unsafe fn wait_or_let_go(chain: ChainPtr, inner: ChainPtr) -> Option<ChainPtr> {
             if chain.load().is_paused() {
                 break;
             }
-            return let_go(chain, link, inner);
+            return let_go(chain, link, inner, calls);
         }
-        begin(chain, inner)
+        begin(chain, inner, calls)
     }
 }
 
@@ -90,7 +91,7 @@ unsafe fn wait_or_let_go(chain: ChainPtr, inner: ChainPtr) -> Option<ChainPtr> {
 /// # Safety
 ///
 /// As for `wait`.
-unsafe fn begin(chain: ChainPtr, inner: ChainPtr) -> Option<ChainPtr> {
+unsafe fn begin(chain: ChainPtr, inner: ChainPtr, calls: &mut Calls) -> Option<ChainPtr> {
     let block = chain.block();
     // SAFETY: we are the runner: slot and wait_generation are ours (4).
     unsafe {
@@ -101,7 +102,11 @@ unsafe fn begin(chain: ChainPtr, inner: ChainPtr) -> Option<ChainPtr> {
             .wait_generation
             .with_mut(|wait_generation| *wait_generation = (*wait_generation).saturating_add(1));
     }
-    chain.update(|s| Transition::To((s.0 & !RUNNING) | WAITING));
+    let (state, _) = chain.update(|s| Transition::To((s.0 & !(RUNNING | AFTER_STAGE)) | WAITING));
+    if state.has(AFTER_STAGE) {
+        // Our reference keeps the chain: it goes into the link below.
+        calls.take_from(chain);
+    }
     // From here on a cancel goes to `inner`, and after the next line its
     // result comes back.
     let target = chain;
@@ -116,7 +121,7 @@ unsafe fn begin(chain: ChainPtr, inner: ChainPtr) -> Option<ChainPtr> {
 /// # Safety
 ///
 /// The caller is the runner of `chain` and ran the link.
-pub(super) unsafe fn deliver(chain: ChainPtr, link: Link) -> ChainPtr {
+pub(super) unsafe fn deliver(chain: ChainPtr, link: Link, calls: &mut Calls) -> ChainPtr {
     let outer = link.0;
     outer.update(|s| {
         debug_assert!(s.has(WAITING), "only the awaited chain ends a wait");
@@ -137,7 +142,7 @@ pub(super) unsafe fn deliver(chain: ChainPtr, link: Link) -> ChainPtr {
         watch.waits(None);
     }
     // Ours as runner, and the one of the Wait.
-    chain.release_run(2);
+    chain.release_run(2, calls);
     outer
 }
 
@@ -189,7 +194,12 @@ unsafe fn wait_for_instead(waiter: ChainPtr, new: ChainPtr) -> u32 {
 /// # Safety
 ///
 /// As for `wait`; `link` is the only record that is left.
-unsafe fn let_go(chain: ChainPtr, link: *mut Record, inner: ChainPtr) -> Option<ChainPtr> {
+unsafe fn let_go(
+    chain: ChainPtr,
+    link: *mut Record,
+    inner: ChainPtr,
+    calls: &mut Calls,
+) -> Option<ChainPtr> {
     // SAFETY: we are the runner: the record is ours to move from, and the
     // waiter's wait lasts (11).
     let (target, wait_generation) = unsafe {
@@ -199,7 +209,12 @@ unsafe fn let_go(chain: ChainPtr, link: *mut Record, inner: ChainPtr) -> Option<
     if let Some(watch) = target.block().info.watch() {
         watch.waits(Some(inner.block().info.watch_id()));
     }
-    // Two references to `chain` are ours: the runner's, the waiter's.
+    if chain.load().has(AFTER_STAGE) {
+        chain.clear(AFTER_STAGE);
+        calls.take_from(chain);
+    }
+    // Two references to `chain` are ours: the runner's, the waiter's. With no
+    // other one no call can be registered any more.
     if chain.load().refs() == 2 {
         chain.release(2, RUNNING);
     } else {
@@ -223,7 +238,11 @@ unsafe fn let_go(chain: ChainPtr, link: *mut Record, inner: ChainPtr) -> Option<
             // it goes no further.
             unsafe { *wait_generation = (*wait_generation).saturating_add(1) };
         });
-        chain.update(|s| Transition::To((s.0 & !RUNNING) | FORWARDED));
+        let (state, _) =
+            chain.update(|s| Transition::To((s.0 & !(RUNNING | AFTER_STAGE)) | FORWARDED));
+        if state.has(AFTER_STAGE) {
+            calls.take_from(chain);
+        }
         chain.release(2, 0);
     }
     // SAFETY: the consumer of `inner` is ours, and so is the reference that the

@@ -72,6 +72,7 @@
 //! | at rest | the owner of the consumer takes the value, or appends and runs |
 //! | `FORWARDED` | nothing: a middle that let go, of which only handles are left |
 
+mod after_stage;
 mod arena;
 mod block;
 mod cancel;
@@ -98,7 +99,7 @@ mod trampoline;
 mod unhandled;
 mod waker;
 
-pub(crate) use cancel::{CancelRequest, Delegate, Handle};
+pub(crate) use cancel::{Attempt, CancelRequest, Delegate, Handle, Running, Sent};
 pub(crate) use consumer::{Consumer, OnCancel, pair, pair_with};
 pub(crate) use empty_chain::EmptyChain;
 pub(crate) use give_back::ReturnTo;

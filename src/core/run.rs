@@ -1,12 +1,15 @@
 //! The runner: the loop that takes a result down a chain, and on to the
 //! chains that wait for it, without recursion.
 
+use super::after_stage::Calls;
 use super::block::ChainPtr;
 use super::fast_fire;
 use super::link;
 use super::record::{Flow, Record, RecordClass};
 use super::span::{self, SpanScope};
-use super::state::{APPENDED, CLOSED, REF, RUNNING, State, TAKING_WAKER, VALUE_INLINE, WAKER};
+use super::state::{
+    AFTER_STAGE, APPENDED, CLOSED, REF, RUNNING, State, TAKING_WAKER, VALUE_INLINE, WAKER,
+};
 use crate::failure::catch_and_log;
 use crate::sync::Ordering;
 use std::any::Any;
@@ -15,29 +18,54 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr;
 use tracing::Span;
 
+/// A run on this thread's stack: the chain that it runs now, and the run whose
+/// stage started it.
+struct Active {
+    chain: Cell<ChainPtr>,
+    outer: *const Active,
+}
+
+#[cfg(not(tokio_deferred_loom))]
 thread_local! {
-    /// How many runs are on this thread's stack.
-    static RUNS: Cell<u32> = const { Cell::new(0) };
+    /// The innermost run of this thread.
+    static INNERMOST: Cell<*const Active> = const { Cell::new(ptr::null()) };
 }
 
-/// Whether this thread is inside a run. The model checker's threads are one, as
-/// far as thread-locals know, and so never are.
-pub(super) fn is_inside() -> bool {
-    !cfg!(tokio_deferred_loom) && RUNS.try_with(Cell::get).unwrap_or(0) > 0
+#[cfg(tokio_deferred_loom)]
+loom::thread_local! {
+    static INNERMOST: Cell<*const Active> = Cell::new(ptr::null());
 }
 
-struct Inside;
+/// Whether this thread is the runner of `chain`: then the caller is inside one
+/// of that chain's own stages.
+pub(super) fn is_runner_of(chain: ChainPtr) -> bool {
+    let mut active = INNERMOST.try_with(Cell::get).unwrap_or(ptr::null());
+    // SAFETY: an `Active` is on this thread's stack as long as it is linked: its
+    // `Entered` unlinks it before it goes.
+    while let Some(run) = unsafe { active.as_ref() } {
+        if run.chain.get() == chain {
+            return true;
+        }
+        active = run.outer;
+    }
+    false
+}
 
-impl Inside {
-    fn enter() -> Self {
-        let _ = RUNS.try_with(|runs| runs.set(runs.get() + 1));
-        Inside
+/// Links an [`Active`] as long as it lives.
+struct Entered<'a>(&'a Active);
+
+impl<'a> Entered<'a> {
+    fn link(active: &'a mut Active) -> Self {
+        active.outer = INNERMOST.try_with(Cell::get).unwrap_or(ptr::null());
+        let active: &'a Active = active;
+        let _ = INNERMOST.try_with(|innermost| innermost.set(active));
+        Entered(active)
     }
 }
 
-impl Drop for Inside {
+impl Drop for Entered<'_> {
     fn drop(&mut self) {
-        let _ = RUNS.try_with(|runs| runs.set(runs.get() - 1));
+        let _ = INNERMOST.try_with(|innermost| innermost.set(self.0.outer));
     }
 }
 
@@ -48,11 +76,16 @@ impl Drop for Inside {
 /// The caller set `RUNNING` (invariant 3), gives up one reference, and the
 /// value is the input of the next record (4, 7), or there is no record.
 pub(super) unsafe fn run(start: ChainPtr) {
-    let _inside = Inside::enter();
+    let mut active = Active {
+        chain: Cell::new(start),
+        outer: ptr::null(),
+    };
+    let entered = Entered::link(&mut active);
     let mut run = Run {
-        chain: start,
+        active: entered.0,
         record: ptr::null_mut(),
         scope: SpanScope::new(),
+        calls: Calls::new(),
     };
     // The panics of stages are caught here, once for a whole run. Unwind
     // safety: what the stage owned is gone, and the slot gets a failure.
@@ -61,17 +94,24 @@ pub(super) unsafe fn run(start: ChainPtr) {
     while let Err(payload) = catch_unwind(AssertUnwindSafe(|| unsafe { run.go_on() })) {
         run.stage_panicked(payload);
     }
+    let calls = std::mem::take(&mut run.calls);
     // A run that is over has left its scope, and owns nothing else.
     std::mem::forget(run);
+    // The chain is not this thread's any more: what was left for the end of the
+    // run may find another thread in it, and must not take it for its own.
+    drop(entered);
+    calls.make();
 }
 
 /// A run of chains.
-struct Run {
-    /// The one whose runner we are (invariant 3).
-    chain: ChainPtr,
+struct Run<'a> {
+    /// Names the chain whose runner we are (invariant 3).
+    active: &'a Active,
     /// The record that is being run, if one is.
     record: *mut Record,
     scope: SpanScope,
+    /// What the run has to call when it is over.
+    calls: Calls,
 }
 
 /// What is to be done at the end of the records.
@@ -84,7 +124,27 @@ enum End {
     Rest,
 }
 
-impl Run {
+impl Run<'_> {
+    #[inline(always)]
+    fn chain(&self) -> ChainPtr {
+        self.active.chain.get()
+    }
+
+    /// Goes on with another chain, whose runner this thread is by now.
+    fn go_to(&self, chain: ChainPtr) {
+        self.active.chain.set(chain);
+    }
+
+    /// Takes the calls that wait for the end of the run, if there are any;
+    /// the state has changed then.
+    #[cold]
+    #[inline(never)]
+    fn take_calls(&mut self) {
+        let chain = self.chain();
+        chain.clear(AFTER_STAGE);
+        self.calls.take_from(chain);
+    }
+
     /// Runs records until the run is over.
     ///
     /// # Safety
@@ -93,7 +153,7 @@ impl Run {
     #[inline]
     unsafe fn go_on(&mut self) {
         loop {
-            let chain = self.chain;
+            let chain = self.chain();
             let block = chain.block();
             let state = chain.load();
             if state.is_held_up() {
@@ -146,26 +206,34 @@ impl Run {
     #[cold]
     fn handle_interrupt(&mut self, state: State) -> bool {
         if state.has(VALUE_INLINE) {
-            fast_fire::move_to_slot(self.chain);
+            fast_fire::move_to_slot(self.chain());
             return false;
         }
-        self.scope.leave(&self.chain.block().info);
-        stop(self.chain, state)
+        if state.has(AFTER_STAGE) {
+            self.take_calls();
+            return false;
+        }
+        self.scope.leave(&self.chain().block().info);
+        stop(self.chain(), state)
     }
 
     /// Comes to the end of the records that were there at `state`.
     #[inline(never)]
     fn end(&mut self, state: State) -> End {
+        if state.has(AFTER_STAGE) {
+            self.take_calls();
+            return End::Again;
+        }
         if state.has(APPENDED) {
             // If it fails, the loop looks again.
-            let _ = self.chain.change(state, state.0 & !APPENDED);
+            let _ = self.chain().change(state, state.0 & !APPENDED);
             return End::Again;
         }
         if state.has(CLOSED) {
             // What stands here is the last record (8).
             return End::Last;
         }
-        let chain = self.chain;
+        let chain = self.chain();
         let mut span = self.scope.end(&chain.block().info);
         if stop_and_wake(chain, state, &mut span) {
             return End::Rest;
@@ -181,7 +249,7 @@ impl Run {
     /// We ran that record.
     #[inline(never)]
     unsafe fn handle_flow(&mut self, flow: Flow) -> bool {
-        let chain = self.chain;
+        let chain = self.chain();
         let info = &chain.block().info;
         match flow {
             Flow::Transition | Flow::Jump(_) | Flow::Span => self.scope.leave(info),
@@ -189,25 +257,26 @@ impl Run {
                 self.scope.leave(info);
                 // SAFETY: we are the runner, the slot is empty, and the consumer
                 // of `inner` was handed over.
-                match unsafe { link::wait(chain, inner) } {
-                    Some(next) => self.chain = next,
+                match unsafe { link::wait(chain, inner, &mut self.calls) } {
+                    Some(next) => self.go_to(next),
                     None => return true,
                 }
             }
             Flow::Finished => {
                 span::discard(self.scope.end(info));
-                chain.release_run(1);
+                chain.release_run(1, &mut self.calls);
                 return true;
             }
             Flow::Deliver(link) => {
                 span::discard(self.scope.end(info));
                 // SAFETY: we ran the link, so the slot holds its value.
-                self.chain = unsafe { link::deliver(chain, link) };
+                let outer = unsafe { link::deliver(chain, link, &mut self.calls) };
+                self.go_to(outer);
             }
             Flow::Fired(next) => {
                 span::discard(self.scope.end(info));
-                chain.release_run(1);
-                self.chain = next;
+                chain.release_run(1, &mut self.calls);
+                self.go_to(next);
             }
         }
         false
@@ -224,7 +293,7 @@ impl Run {
         match unsafe { (*record).kind.sort } {
             // SAFETY: it is a stage of this kind, whose input was moved out,
             // and we are its chain's runner.
-            RecordClass::Stage { panicked } => unsafe { panicked(record, self.chain, payload) },
+            RecordClass::Stage { panicked } => unsafe { panicked(record, self.chain(), payload) },
             RecordClass::Link | RecordClass::Other => resume_unwind(payload),
         }
     }

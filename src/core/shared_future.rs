@@ -2,11 +2,11 @@
 
 use super::cancel::{CancelRequest, Delegate};
 use crate::sync::{AtomicBool, Ordering, Spin, UnsafeCell};
-use futures::task::{ArcWake, waker_ref};
+use futures::task::{ArcWake, waker, waker_ref};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 /// A future with what controls it, in one allocation: that object is also the
 /// future's waker, and what a cancel is passed to.
@@ -58,7 +58,9 @@ pub(crate) trait Controller: Send + Sync + 'static {
     /// The future's waker was woken.
     fn woken(&self);
     /// The Deferred was cancelled; `clear` drops the future.
-    fn cancel(&self, request: CancelRequest, clear: &dyn Fn());
+    ///
+    /// `waker` makes a waker that calls [`woken`](Controller::woken).
+    fn cancel(&self, request: CancelRequest, clear: &dyn Fn(), waker: &dyn Fn() -> Waker);
     /// The Deferred was dropped, unfired and with nothing on it.
     fn unseen(&self, _clear: &dyn Fn()) {}
 }
@@ -108,6 +110,11 @@ impl<F: Future + Send + 'static, C: Controller> SharedFuture<F, C> {
     /// Polls the future; pending for ever, once it was dropped.
     pub(crate) fn poll(&self) -> Poll<F::Output> {
         Inner::poll(&self.0)
+    }
+
+    /// Makes a waker that calls [`Controller::woken`].
+    pub(crate) fn waker(&self) -> Waker {
+        waker(self.0.clone())
     }
 
     pub(crate) fn delegate(&self) -> Arc<dyn Delegate> {
@@ -202,8 +209,10 @@ impl<F: Send + 'static, C: Controller> ArcWake for Inner<F, C> {
 }
 
 impl<F: Send + 'static, C: Controller> Delegate for Inner<F, C> {
-    fn cancel(&self, request: CancelRequest) {
-        self.control.cancel(request, &|| self.clear());
+    fn cancel(self: Arc<Self>, request: CancelRequest) {
+        let waker = || waker(self.clone());
+        self.control
+            .cancel(request, &|| Inner::clear(&self), &waker);
     }
 
     fn unseen(&self) {

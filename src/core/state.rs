@@ -31,6 +31,10 @@ pub(super) const UNOBSERVED: u64 = 1 << 12;
 /// The value lies where the producer put it, beside the slot.
 pub(super) const VALUE_INLINE: u64 = 1 << 13;
 
+/// A call waits for the end of the run: see [`after_stage`](super::after_stage).
+/// Set only beside `RUNNING`; the transition that ends that clears it.
+pub(super) const AFTER_STAGE: u64 = 1 << 14;
+
 /// One pause.
 pub(super) const PAUSE: u64 = 1 << 16;
 const PAUSE_BITS: u64 = ((1 << 20) - 1) << 16;
@@ -152,6 +156,7 @@ mod tests {
             CLOSED,
             UNOBSERVED,
             VALUE_INLINE,
+            AFTER_STAGE,
         ] {
             assert_eq!(flag.count_ones(), 1);
             assert_eq!(flag & taken, 0);

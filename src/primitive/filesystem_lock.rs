@@ -301,7 +301,7 @@ impl Attempt {
 }
 
 impl Delegate for Attempt {
-    fn cancel(&self, request: CancelRequest) {
+    fn cancel(self: Arc<Self>, request: CancelRequest) {
         self.fail(|_| request.into_failure());
     }
 

@@ -355,14 +355,15 @@ impl<T, R> State<T, R> {
 }
 
 impl<T: Send + 'static, M: Mode<T>> Delegate for Group<T, M> {
-    fn cancel(&self, request: CancelRequest) {
+    fn cancel(self: Arc<Self>, request: CancelRequest) {
         let mut state = lock(&self.state);
         state.cancelled = true;
         state.decided |= self.options.at_cancel == AtCancel::Fail;
         let handles = state.handles();
         drop(state);
         if self.options.at_cancel == AtCancel::GoOn {
-            return request.send_to(handles);
+            request.send_to(handles);
+            return;
         }
         let (for_children, for_group) = request.split();
         for_children.send_to(handles);

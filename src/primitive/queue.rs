@@ -206,7 +206,7 @@ struct Get<T> {
 }
 
 impl<T: Send + 'static> Delegate for Get<T> {
-    fn cancel(&self, request: CancelRequest) {
+    fn cancel(self: Arc<Self>, request: CancelRequest) {
         if let Some(get) = self.take() {
             get.fire(Err(request.into_failure()));
         }

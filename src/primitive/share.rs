@@ -223,7 +223,7 @@ fn unseen(made: &'static Location<'static>) -> Failure {
 }
 
 impl<T: Send + 'static> Delegate for Subscriber<T> {
-    fn cancel(&self, request: CancelRequest) {
+    fn cancel(self: Arc<Self>, request: CancelRequest) {
         let mut state = lock(&self.shared.state);
         // If it is not there, its result is on the way.
         let Some(resolver) = state.queue.remove(&self.number) else {

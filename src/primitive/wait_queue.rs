@@ -412,7 +412,7 @@ impl<O: Send + 'static, T: Send + 'static> Controller for Wait<O, T> {
         self.lane.woken(self.place());
     }
 
-    fn cancel(&self, request: CancelRequest, clear: &dyn Fn()) {
+    fn cancel(&self, request: CancelRequest, clear: &dyn Fn(), _: &dyn Fn() -> Waker) {
         self.fail(clear, || request.into_failure());
     }
 

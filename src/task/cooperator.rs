@@ -230,7 +230,7 @@ impl Coiterate {
 }
 
 impl Delegate for Coiterate {
-    fn cancel(&self, request: CancelRequest) {
+    fn cancel(self: Arc<Self>, request: CancelRequest) {
         let resolver = lock(&self.resolver).take();
         // If it is over, its result has no resolver left to fire.
         let _ = self.task.stop();

@@ -83,7 +83,7 @@ impl Pause {
 }
 
 impl Delegate for Pause {
-    fn cancel(&self, request: CancelRequest) {
+    fn cancel(self: Arc<Self>, request: CancelRequest) {
         if let Some(timer) = self.timer.get() {
             timer.stop();
         }

@@ -120,7 +120,7 @@ struct Cancel {
 }
 
 impl Delegate for Cancel {
-    fn cancel(&self, request: CancelRequest) {
+    fn cancel(self: Arc<Self>, request: CancelRequest) {
         let coroutine = self
             .shared
             .with_run(self.number, |run| run.coroutine.clone());

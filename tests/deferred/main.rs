@@ -2,6 +2,7 @@
 
 mod awaiting;
 mod cancel;
+mod cancel_while_running;
 mod convert;
 mod coroutine;
 mod coroutine_ends;
