@@ -8,6 +8,12 @@ pub(crate) use std::sync::{
     atomic::{AtomicU64, AtomicUsize},
 };
 
+#[cfg(not(tokio_deferred_loom))]
+pub(crate) use std::thread;
+
+#[cfg(tokio_deferred_loom)]
+pub(crate) use loom::thread;
+
 #[cfg(tokio_deferred_loom)]
 pub(crate) use loom::sync::{
     Mutex, MutexGuard,
