@@ -17,6 +17,11 @@ pub(crate) use std::sync::{
 
 #[cfg(not(tokio_deferred_loom))]
 pub(crate) use real::AtomicU64;
+#[cfg(not(tokio_deferred_loom))]
+pub(crate) use std::thread;
+
+#[cfg(tokio_deferred_loom)]
+pub(crate) use loom::thread;
 
 /// The 64-bit atomic of the target, or one with a lock inside where the target
 /// has none. The model checker's does not work in statics.

@@ -411,7 +411,13 @@ fn attempt(start: ChainPtr, request: CancelRequest) -> Attempt {
     let (mut steps, mut stride) = (0_u64, 2_u64);
     loop {
         match find(chain, wait_generation) {
-            Found::Late => return Attempt::Late(request),
+            Found::Late if chain == start => return Attempt::Late(request),
+            Found::Late => {
+                // It delivered its result meanwhile, and `start` goes on: the
+                // cancel begins anew there.
+                chain = start;
+                wait_generation = None;
+            }
             Found::Running => {
                 return Attempt::Running(Running {
                     chain: Handle(chain.retain()),

@@ -25,10 +25,9 @@
 use crate::chain::{Deferred, Resolver};
 use crate::core::{Attempt, CancelRequest, Delegate, Handle, Running};
 use crate::failure::Failure;
-use crate::sync::lock;
+use crate::sync::{Mutex, lock, thread};
 use std::panic::Location;
-use std::sync::{Arc, Mutex};
-use std::thread::{self, ThreadId};
+use std::sync::Arc;
 
 pub(super) struct CancelScope<T, C> {
     state: Mutex<State<T, C>>,
@@ -38,7 +37,7 @@ pub(super) struct CancelScope<T, C> {
 enum State<T, C> {
     Waiting(Handle),
     Postponed(Handle, C, CancelRequest),
-    Cancelling(ThreadId, C),
+    Cancelling(thread::ThreadId, C),
     Parked(Result<T, Failure>, Resolver<T>),
     Struck(C),
     Over,

@@ -83,7 +83,7 @@ fn cancel_while_a_stage_runs_then_the_stage_returns_a_value() {
 
 #[test]
 fn cancel_from_two_threads_while_a_stage_runs() {
-    let stage = running();
+    let mut stage = running();
     let handle = stage.d.cancel_handle();
     thread::spawn(move || handle.cancel()).join().unwrap();
     stage.d.cancel_with("twice");

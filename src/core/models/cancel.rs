@@ -2,13 +2,15 @@
 //!
 //! | model | preemptions | interleavings |
 //! |---|---|---|
-//! | `fire_while_cancelled` | any | 817 |
-//! | `fire_while_the_canceller_answers` | any | 19,128 |
-//! | `on_cancel_while_cancelled_and_then_fired` | any | 83,416 |
+//! | `fire_while_cancelled` | any | 51,953 |
+//! | `fire_while_the_canceller_answers` | 3 | 2,022 |
+//! | `on_cancel_while_cancelled_and_then_fired` | 3 | 2,070 |
 //! | `cancelled_is_awaited_while_it_comes` | any | 167 |
-//! | `cancel_from_two_threads` | any | 19,079 |
-//! | `cancel_while_the_deferred_is_dropped` | 7 | 114,118 |
-//! | `cancel_while_a_stage_is_added` | any | 22,435 |
+//! | `cancel_from_two_threads` | 3 | 951 |
+//! | `cancel_while_the_deferred_is_dropped` | 7 | 114,898 |
+//! | `cancel_while_a_stage_is_added` | 3 | 187 |
+//! | `cancel_while_a_stage_runs_that_returns_a_pending_one` | 3 | 2,195 |
+//! | `cancel_while_the_awaited_chain_delivers_to_one_that_waits_again` | 3 | 29,535 |
 
 use crate::Deferred;
 use crate::models::harness::{Value, Wakes, bounded, fire, model, outcome, value};
@@ -35,7 +37,7 @@ fn fire_while_cancelled() {
 
 #[test]
 fn fire_while_the_canceller_answers() {
-    model(|| {
+    bounded(3, || {
         let calls = Arc::new(AtomicUsize::new(0));
         let counted = calls.clone();
         let held = value(0);
@@ -57,7 +59,7 @@ fn fire_while_the_canceller_answers() {
 
 #[test]
 fn on_cancel_while_cancelled_and_then_fired() {
-    model(|| {
+    bounded(3, || {
         let (mut resolver, d) = Deferred::new();
         let told = Arc::new(AtomicUsize::new(0));
         let counted = told.clone();
@@ -100,7 +102,7 @@ fn cancelled_is_awaited_while_it_comes() {
 
 #[test]
 fn cancel_from_two_threads() {
-    model(|| {
+    bounded(3, || {
         let (resolver, mut d) = Deferred::<Value>::new();
         let handle = d.cancel_handle();
         let cancelling = thread::spawn(move || handle.cancel());
@@ -125,7 +127,7 @@ fn cancel_while_the_deferred_is_dropped() {
 
 #[test]
 fn cancel_while_a_stage_is_added() {
-    model(|| {
+    bounded(3, || {
         let (resolver, mut d) = Deferred::<Value>::new();
         let handle = d.cancel_handle();
         let cancelling = thread::spawn(move || handle.cancel());
@@ -136,5 +138,39 @@ fn cancel_while_a_stage_is_added() {
         cancelling.join().unwrap();
         assert_eq!(outcome(d), 2);
         drop(resolver);
+    });
+}
+
+/// Before the fire, while the stage runs, or after it: the cancel arrives.
+#[test]
+fn cancel_while_a_stage_runs_that_returns_a_pending_one() {
+    bounded(3, || {
+        let (resolver, d) = Deferred::<Value>::new();
+        let (kept, pending) = Deferred::<Value>::new();
+        let d = d.add_callback(move |_| pending);
+        let firing = fire(resolver, 1);
+        d.cancel();
+        firing.join().unwrap();
+        assert_eq!(outcome(d), -1);
+        kept.callback(value(3));
+    });
+}
+
+/// A cancel that is too late for the awaited chain is in time for the next.
+#[test]
+fn cancel_while_the_awaited_chain_delivers_to_one_that_waits_again() {
+    bounded(3, || {
+        let (resolver, inner) = Deferred::<Value>::new();
+        let (kept, pending) = Deferred::<Value>::new();
+        let (start, outer) = Deferred::<Value>::new();
+        let d = outer
+            .add_callback(move |_| inner)
+            .add_callback(move |_| pending);
+        start.callback(value(0));
+        let firing = fire(resolver, 1);
+        d.cancel();
+        firing.join().unwrap();
+        assert_eq!(outcome(d), -1);
+        kept.callback(value(3));
     });
 }

@@ -3,6 +3,9 @@
 //!
 //! They run with those of the core; see there.
 
+#[cfg(test)]
+mod cancel_scope;
+#[cfg(test)]
 mod group;
 mod queue;
 mod share;
