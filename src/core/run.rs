@@ -2,6 +2,7 @@
 //! chains that wait for it, without recursion.
 
 use super::block::ChainPtr;
+use super::due_run::After;
 use super::fast_fire;
 use super::link;
 use super::record::{Flow, Record, RecordClass};
@@ -53,13 +54,24 @@ pub(super) unsafe fn run(start: ChainPtr) {
         chain: start,
         record: ptr::null_mut(),
         scope: SpanScope::new(),
+        after: None,
     };
     // The panics of stages are caught here, once for a whole run. Unwind
     // safety: what the stage owned is gone, and the slot gets a failure.
-    // SAFETY: as the caller says; `stage_panicked` brings the chain to where a stage
-    // that returned would have left it.
-    while let Err(payload) = catch_unwind(AssertUnwindSafe(|| unsafe { run.go_on() })) {
-        run.stage_panicked(payload);
+    loop {
+        // SAFETY: as the caller says, or as who fired the next chain says;
+        // `stage_panicked` brings the chain to where a stage that returned would
+        // have left it.
+        while let Err(payload) = catch_unwind(AssertUnwindSafe(|| unsafe { run.go_on() })) {
+            run.stage_panicked(payload);
+        }
+        if run.after.is_none() {
+            break;
+        }
+        let Some(next) = After::pop(&mut run.after) else {
+            break;
+        };
+        run.chain = next;
     }
     // A run that is over has left its scope, and owns nothing else.
     std::mem::forget(run);
@@ -72,6 +84,8 @@ struct Run {
     /// The record that is being run, if one is.
     record: *mut Record,
     scope: SpanScope,
+    /// What is to be done when this run is over.
+    after: Option<Box<After>>,
 }
 
 /// What is to be done at the end of the records.
@@ -208,6 +222,10 @@ impl Run {
                 span::discard(self.scope.end(info));
                 chain.release_run(1);
                 self.chain = next;
+            }
+            Flow::FiredThen(after) => {
+                chain.release_run(1);
+                self.chain = after.push(&mut self.after);
             }
         }
         false
