@@ -1,5 +1,5 @@
-//! Atomics, cells and locks: the standard ones, or, under the model checker,
-//! its own. Everything that a model watches comes from here.
+//! Atomics, cells, locks and threads: the standard ones, or, under the model
+//! checker, its own. Everything that a model watches comes from here.
 
 #[cfg(tokio_deferred_loom)]
 pub(crate) use loom::{

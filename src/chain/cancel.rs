@@ -217,11 +217,7 @@ impl<T: Send + 'static> FusedFuture for CancelOnDrop<T> {
 impl<T: Send + 'static> Drop for CancelOnDrop<T> {
     fn drop(&mut self) {
         if let Some(d) = self.0.take() {
-            d.send_cancel(CancelRequest {
-                reason: None,
-                quiet: true,
-                at: Location::caller(),
-            });
+            d.send_cancel(CancelRequest::unwanted(Location::caller()));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::resolver::Cancelling;
 use super::{Deferred, Outcome, Resolver};
-use crate::core::{EmptyChain, OnCancel, ReturnTo, WATCH, pair, pair_with};
+use crate::core::{Consumer, EmptyChain, GiveBack, OnCancel, ReturnTo, WATCH, pair, pair_with};
 use crate::failure::{BoxError, Failure, report};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 
@@ -118,6 +118,12 @@ impl<T: Send + 'static> Deferred<T> {
         let mut consumer = self.into_consumer();
         consumer.set_return_to(home);
         Deferred::in_chain(consumer)
+    }
+
+    /// Takes away where the value goes back to, if it has such a place.
+    #[inline]
+    pub(crate) fn take_return_to(&mut self) -> Option<GiveBack<T>> {
+        self.repr.with_consumer(Consumer::take_return_to).flatten()
     }
 
     /// Calls `register` with the [`Resolver`] of a new Deferred, to start an

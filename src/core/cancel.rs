@@ -24,6 +24,16 @@ pub(crate) struct CancelRequest {
 }
 
 impl CancelRequest {
+    /// The cancel of what nobody is going to look at any more: what comes of it
+    /// is not reported.
+    pub(crate) fn unwanted(at: &'static Location<'static>) -> Self {
+        CancelRequest {
+            reason: None,
+            quiet: true,
+            at,
+        }
+    }
+
     pub(crate) fn into_failure(self) -> Failure {
         Failure::cancelled(self.reason, self.quiet, self.at)
     }

@@ -4,9 +4,10 @@ use super::block::{ChainPtr, Transition};
 use super::cancel::{
     Answer, Calls, CancelHooks, CancelRequest, Canceller, Delegate, Handle, cancel, delegate_of,
 };
+use super::due_run::DueRun;
 use super::empty_chain::EmptyChain;
 use super::fast_fire;
-use super::give_back::{self, ReturnTo};
+use super::give_back::{self, GiveBack, ReturnTo};
 use super::info::ChainInfo;
 use super::producer::{Producer, fire_chained};
 use super::record::{
@@ -209,16 +210,18 @@ impl<T> Consumer<T> {
         Consumer::new(chain)
     }
 
-    /// Ends the chain with `f`, which takes the result.
-    pub(crate) fn finish<F>(self, f: F)
+    /// Ends the chain with `f`, which takes the result, and may return the run
+    /// of another chain that it fired.
+    pub(crate) fn finish<F, R>(self, f: F)
     where
-        F: FnOnce(Result<T, Failure>) + Send + 'static,
+        F: FnOnce(Result<T, Failure>) -> R + Send + 'static,
+        R: Into<DueRun>,
         T: Send + 'static,
     {
         let chain = self.into_ptr();
         // SAFETY: as in `add`; `Last` takes the value, and nothing follows (8).
         unsafe {
-            let kind = Last::<T, F>::KIND;
+            let kind = Last::<T, F, R>::KIND;
             let payload = Payload { nothing: () };
             // It stands at `write`, or behind a jump that does.
             let record = chain.block().reserve(kind.size);
@@ -293,6 +296,19 @@ impl<T> Consumer<T> {
     {
         // SAFETY: the consumer is ours, and its value is a T.
         unsafe { give_back::set(self.chain, give_back) }
+    }
+
+    /// Takes away where the value goes back to, if it has such a place and no
+    /// stage was ever added.
+    pub(crate) fn take_return_to(&mut self) -> Option<GiveBack<T>>
+    where
+        T: 'static,
+    {
+        if !self.chain.block().info.has_ext() || !self.chain.is_untouched() {
+            return None;
+        }
+        // SAFETY: the consumer is ours, and nothing was added.
+        unsafe { give_back::detach(self.chain) }
     }
 
     /// Whether this is an unfired chain that nothing was appended to, and that
@@ -458,12 +474,17 @@ fn close(chain: ChainPtr, flags: u64, keep: bool) -> Option<ChainPtr> {
     appended(chain, CLOSED | flags, keep).then_some(chain)
 }
 
-struct Last<T, F>(PhantomData<fn(T)>, F);
+struct Last<T, F, R>(PhantomData<fn(T) -> R>, F);
 
-impl<T: Send + 'static, F: FnOnce(Result<T, Failure>) + Send + 'static> Last<T, F> {
+impl<T, F, R> Last<T, F, R>
+where
+    T: Send + 'static,
+    F: FnOnce(Result<T, Failure>) -> R + Send + 'static,
+    R: Into<DueRun>,
+{
     const KIND: &'static RecordVTable = &RecordVTable {
         size: size_with::<F>(),
-        run: run_last::<T, F>,
+        run: run_last::<T, F, R>,
         sort: RecordClass::Other,
     };
 }
@@ -471,11 +492,16 @@ impl<T: Send + 'static, F: FnOnce(Result<T, Failure>) + Send + 'static> Last<T, 
 /// # Safety
 ///
 /// As for [`RecordVTable::run`]; the record holds an `F`.
-unsafe fn run_last<T, F: FnOnce(Result<T, Failure>)>(record: *mut Record, chain: ChainPtr) -> Flow {
+unsafe fn run_last<T, F, R>(record: *mut Record, chain: ChainPtr) -> Flow
+where
+    F: FnOnce(Result<T, Failure>) -> R,
+    R: Into<DueRun>,
+{
     // SAFETY: the caller says so, and is the runner (3, 4, 7).
     let (f, value) = unsafe { (read_closure::<F>(record), take_value::<T>(chain)) };
-    catch_and_log("the end of a chain", || f(value));
-    Flow::Finished
+    let mut due = DueRun::NONE;
+    catch_and_log("the end of a chain", || due = f(value).into());
+    due.into_flow()
 }
 
 /// # Safety

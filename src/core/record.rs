@@ -1,6 +1,7 @@
 //! What a chain's memory holds for each stage: a header, then the closure.
 
 use super::block::ChainPtr;
+use super::due_run::After;
 use super::link::Link;
 use std::any::Any;
 use std::panic::Location;
@@ -71,6 +72,8 @@ pub(super) enum Flow {
     Deliver(Link),
     /// The last record fired another chain, whose runner we are now.
     Fired(ChainPtr),
+    /// The same, and something is to be done when that one's run is over.
+    FiredThen(Box<After>),
     /// The span of the next stages is another one.
     Span,
     /// The next record is in another chunk.

@@ -23,6 +23,7 @@
 use super::block::{Block, ChainPtr};
 use super::cancel::Handle;
 use super::consumer::Consumer;
+use super::due_run::DueRun;
 use super::empty_chain::EmptyChain;
 use super::info::ChainInfo;
 use super::pause::PauseGuard;
@@ -91,9 +92,10 @@ impl<T> Pending<T> {
 
     /// Ends the chain, as [`Consumer::finish`] does.
     #[inline]
-    pub(crate) fn finish<F>(self, f: F)
+    pub(crate) fn finish<F, R>(self, f: F)
     where
-        F: FnOnce(Result<T, Failure>) + Send + 'static,
+        F: FnOnce(Result<T, Failure>) -> R + Send + 'static,
+        R: Into<DueRun>,
         T: Send + 'static,
     {
         self.consumer.finish(f);

@@ -297,6 +297,43 @@ pub(super) fn discard(span: Option<Span>) {
     }
 }
 
+/// The span that was current somewhere, for code of the user's that is called
+/// later and is no stage.
+pub(crate) struct CurrentSpan(Span);
+
+impl CurrentSpan {
+    pub(crate) fn capture() -> Self {
+        let mut span = Span::none();
+        if LevelFilter::current() != LevelFilter::OFF {
+            catch_and_log(LOOK_UP, || span = Span::current());
+        }
+        CurrentSpan(span)
+    }
+
+    /// Calls `f`, whose panics are its own, inside of the span.
+    pub(crate) fn in_scope<R>(&self, f: impl FnOnce() -> R) -> R {
+        struct Entered<'a>(Option<&'a Span>);
+
+        impl Drop for Entered<'_> {
+            fn drop(&mut self) {
+                if let Some(span) = self.0 {
+                    exit(span);
+                }
+            }
+        }
+
+        let mut entered = Entered(None);
+        if !self.0.is_none() {
+            catch_and_log("the entering of a span", || {
+                // `exit` is the end of this guard.
+                std::mem::forget(self.0.enter());
+                entered.0 = Some(&self.0);
+            });
+        }
+        f()
+    }
+}
+
 #[cold]
 #[inline(never)]
 fn discard_that(span: Span) {

@@ -154,8 +154,33 @@ impl QueueUnderflow {
     }
 }
 
-/// A `put` came while the queue was full: Twisted's `QueueOverflow`. It holds
-/// the value that was refused.
+/// A `get` came when the queue was closed and kept no item, or the queue was
+/// closed while the `get` waited.
+///
+/// # Examples
+///
+/// ```
+/// use tokio_deferred::{DeferredQueue, QueueClosed, testing};
+///
+/// let queue = DeferredQueue::<i32>::new();
+/// let waits = queue.get();
+/// queue.close();
+/// assert!(testing::failure_of(waits).is::<QueueClosed>());
+/// assert!(testing::failure_of(queue.get()).is::<QueueClosed>());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the queue is closed")]
+#[non_exhaustive]
+pub struct QueueClosed;
+
+impl QueueClosed {
+    pub(crate) fn new() -> Self {
+        QueueClosed
+    }
+}
+
+/// A `put` came while the queue was full, as Twisted's `QueueOverflow` says, or
+/// after it was closed. The error holds the value that was refused.
 ///
 /// # Examples
 ///
@@ -185,7 +210,7 @@ impl<T> fmt::Debug for QueueOverflow<T> {
 
 impl<T> fmt::Display for QueueOverflow<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the queue is full")
+        f.write_str("the queue is full or closed")
     }
 }
 
