@@ -32,7 +32,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         return Ok(ExitCode::SUCCESS);
     }
     let counts = count_all()?;
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/instructions.txt");
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("instructions.txt");
     if words.contains(&"--save") {
         fs::write(&file, render(&counts)?)?;
         return Ok(ExitCode::SUCCESS);

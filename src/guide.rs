@@ -105,7 +105,8 @@ pub mod examples {
     #[doc = include_str!("../docs/examples/factorial.md")]
     pub mod factorial {}
 
-    #[doc = include_str!("../docs/examples/web.md")]
+    // Its example needs axum: the package `examples/web` tests it.
+    #[cfg_attr(not(doctest), doc = include_str!("../docs/examples/web.md"))]
     pub mod web {}
 
     /// # The simulator: what fires when

@@ -101,6 +101,7 @@
 //! need a Tokio runtime. They use the one given, else the current one, else
 //! that of [`set_default_runtime`].
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![warn(missing_docs, missing_debug_implementations)]
 
 mod bridge;
 mod chain;
@@ -120,14 +121,14 @@ pub mod task;
 pub mod testing;
 pub mod threads;
 
-pub use bridge::{CoroutineResult, JoinAll, inline_callbacks, join, set_default_runtime};
+pub use bridge::{CoroutineResult, inline_callbacks, set_default_runtime};
 pub use chain::{CancelHandle, CancelOnDrop, Deferred, Outcome, Pause, Resolver};
 pub use failure::{
     AlreadyLocking, AlreadyTaken, BoxError, Cancelled, DeferredError, Failure, FailureGroup,
     FirstError, NoRuntime, OrFail, PanicError, Place, PlaceKind, QueueOverflow, QueueUnderflow,
     ResolverDropped, TimedOut, Trace, Trapped, Unhandled,
 };
-pub use primitive::{ConcurrentMap, SharedDeferred, map_with_concurrency};
+pub use primitive::{ConcurrentMap, JoinAll, SharedDeferred, join, map_with_concurrency};
 pub use primitive::{DeferredFilesystemLock, FilesystemLockGuard, LockFileError};
 pub use primitive::{
     DeferredList, DeferredLock, DeferredQueue, DeferredSemaphore, gather_results, race,

@@ -1,11 +1,12 @@
 //! What a Deferred allocates, exactly.
 
-mod counting;
-
-use counting::{Count, count};
 use futures::FutureExt;
+use test_support::counting::{Count, Counting, count};
 use tokio::runtime::Builder;
 use tokio_deferred::{Deferred, DeferredError, Failure};
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
 
 /// Bytes of the block of a pending one, the allocator's own overhead aside.
 const BLOCK: i64 = 200;
@@ -232,7 +233,7 @@ fn handles_pauses_labels_and_hooks_leave_nothing_behind() {
         });
         assert_eq!((value, counted.live), (Some(2), 0), "a pending one");
         let (counted, ()) = count(|| {
-            let (mut resolver, d) = Deferred::<u64>::new();
+            let (mut resolver, mut d) = Deferred::<u64>::new();
             resolver.on_cancel(|| ());
             let handle = d.cancel_handle();
             drop(d);

@@ -1,8 +1,6 @@
 //! Cancels by a signal.
 
-mod clock;
-
-use clock::{live_tasks, paused, settle};
+use test_support::clock::{live_tasks, paused, settle};
 use tokio_deferred::{Deferred, NoRuntime, PanicError, testing};
 use tokio_util::sync::CancellationToken;
 

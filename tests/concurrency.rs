@@ -161,7 +161,7 @@ fn function_cancels_its_own_map() {
     let mut first = Some(started);
     let late = Arc::new(Mutex::new(None));
     let of_late = late.clone();
-    let all = map_with_concurrency(0..10, 1, move |_: usize| {
+    let mut all = map_with_concurrency(0..10, 1, move |_: usize| {
         if let Some(first) = first.take() {
             return first;
         }

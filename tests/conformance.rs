@@ -2,14 +2,11 @@
 
 use std::io::{self, Write};
 
-#[path = "../examples/replay/replayer/mod.rs"]
-mod replayer;
-
-use replayer::compare::{Order, first_difference};
-use replayer::corpus::{Corpus, SYNC, TASKS};
-use replayer::program::Program;
-use replayer::run::run;
 use serde_json::{Value as Json, json};
+use test_support::replayer::compare::{Order, first_difference};
+use test_support::replayer::corpus::{Corpus, SYNC, TASKS};
+use test_support::replayer::program::Program;
+use test_support::replayer::run::run;
 
 fn assert_all_match(corpus: Corpus, programs: usize) {
     let tally = corpus

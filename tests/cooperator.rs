@@ -1,10 +1,8 @@
 //! Work in small steps, under a paused clock.
 
-mod clock;
-
-use clock::{live_tasks, paused, settle};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
+use test_support::clock::{live_tasks, paused, settle};
 use tokio::time::Instant;
 use tokio_deferred::task::{
     CooperativeTask, Cooperator, NotPaused, TaskFinished, cooperate, defer_later,

@@ -32,7 +32,7 @@ fn panic_of<R>(f: impl FnOnce() -> R) -> String {
 #[test]
 fn one_pause_too_many_panics_and_holds_nothing_up() {
     for fired in [false, true] {
-        let (resolver, d) = Deferred::new();
+        let (resolver, mut d) = Deferred::new();
         let mut resolver = Some(resolver);
         if fired {
             resolver.take().unwrap().callback(1);
@@ -41,7 +41,7 @@ fn one_pause_too_many_panics_and_holds_nothing_up() {
         for _ in 0..3 {
             assert!(panic_of(|| d.pause()).contains("paused more than 1,048,575 times"));
         }
-        let d = d.map(|n| n + 1);
+        let mut d = d.map(|n| n + 1);
         if let Some(resolver) = resolver {
             resolver.callback(1);
         }
@@ -58,7 +58,7 @@ fn one_pause_too_many_panics_and_holds_nothing_up() {
 
 #[test]
 fn pauses_beside_a_value_that_is_in_no_chain_have_the_same_limit() {
-    let d = Deferred::succeed(1);
+    let mut d = Deferred::succeed(1);
     let pauses: Vec<_> = (0..PAUSES).map(|_| d.pause()).collect();
     assert!(panic_of(|| d.pause()).contains("times at once"));
     let d = d.try_result().expect_err("it is paused");
@@ -70,7 +70,7 @@ fn pauses_beside_a_value_that_is_in_no_chain_have_the_same_limit() {
 #[test]
 #[ignore = "counts to 2^28: for --release"]
 fn one_handle_too_many_panics_and_frees_nothing() {
-    let (resolver, d) = Deferred::new();
+    let (resolver, mut d) = Deferred::new();
     let handle = d.cancel_handle();
     // The resolver, the Deferred and this handle are three.
     for _ in 0..(1 << 28) - 4 {

@@ -107,7 +107,7 @@ fn one_that_let_go_of_its_wait_is_not_pending_though_a_failure_of_it_is_kept() {
 #[test]
 fn a_pause_is_seen_as_stages_to_run() {
     debug::set_debugging(true);
-    let d = Deferred::succeed(1).label("held up");
+    let mut d = Deferred::succeed(1).label("held up");
     let pause = d.pause();
     let d = d.map(double);
     assert_eq!(find("held up").unwrap().waits_for(), WaitsFor::Stages);

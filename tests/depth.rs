@@ -5,12 +5,13 @@
 //! anything takes stack for each link. Builds without optimisation go through
 //! a tenth as many.
 
-mod counting;
-
-use counting::{count, now};
 use std::cell::RefCell;
 use std::thread;
+use test_support::counting::{Counting, count, now};
 use tokio_deferred::{CancelHandle, Deferred, Pause, Resolver};
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
 
 const LINKS: u64 = if cfg!(miri) {
     300
@@ -264,7 +265,7 @@ const PER_KEPT: i64 = 512;
 fn turn(left: u64, keep: Keep) -> Deferred<u64> {
     let (resolver, deferred) = Deferred::new();
     WHEEL.set(Some(resolver));
-    let deferred = deferred.add_callback(move |()| match left {
+    let mut deferred = deferred.add_callback(move |()| match left {
         0 => Deferred::succeed(7),
         _ => turn(left - 1, keep),
     });
@@ -278,7 +279,7 @@ fn turn(left: u64, keep: Keep) -> Deferred<u64> {
             deferred
         }
         Keep::Pauses => {
-            let held = waiting_for(deferred);
+            let mut held = waiting_for(deferred);
             PAUSES.with_borrow_mut(|kept| kept.push(held.pause()));
             held
         }

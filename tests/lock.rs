@@ -1,13 +1,10 @@
 //! The lock: one holder at a time, in order, between callbacks and async fns.
 
-#[path = "support/random.rs"]
-mod support;
-
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use support::Random;
+use test_support::Random;
 use tokio::runtime::Builder;
 use tokio::sync::Mutex;
 use tokio_deferred::{Deferred, DeferredLock, NoRuntime, testing};

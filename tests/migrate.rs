@@ -1,19 +1,9 @@
-//! Runs all stages of the migrate example as a user would, and the steps
-//! between the stages as well.
+//! Runs all stages of the migrate example as a user would. The steps between the
+//! stages have a package of their own, `tests/migration`.
 
 #![cfg(not(miri))]
 
-mod programs;
-#[path = "programs/scripted.rs"]
-mod scripted;
-#[path = "migrate/steps.rs"]
-mod steps;
-
-use std::fs;
-use std::path::Path;
-
-use programs::{Run, example};
-use scripted::scripted;
+use test_support::programs::{Run, example, scripted};
 
 const PAGE: &str = include_str!("../docs/examples/migrate.md");
 const STAGES: [&str; 4] = ["nested", "chain", "mixed", "async"];
@@ -205,54 +195,10 @@ fn answer_that_makes_no_sense_is_an_error() {
     }
 }
 
-/// Every program on the way from one stage to the next is compiled and does the
-/// same as the first one.
-#[test]
-fn every_step_between_the_stages_works() {
-    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("migrate_steps.rs");
-    fs::write(&program, steps::program()).expect("the folder can be written to");
-    trybuild::TestCases::new().pass(program);
-}
-
-#[test]
-fn third_stage_is_one_of_the_steps() {
-    let [_, chain, mixed, all_async] = steps::stages();
-    for function in &mixed.functions {
-        let name = &function.name;
-        let expected = match ["price", "pay"].contains(&name.as_str()) {
-            true => steps::wrapped(all_async.function(name)),
-            false => chain.function(name).text.clone(),
-        };
-        assert_eq!(function.text, expected, "{name}");
-    }
-}
-
 #[test]
 fn guide_shows_what_the_program_prints() {
     for args in [&["mug"][..], &["--user", "bob", "teapot"]] {
         let run = in_all_stages(args);
         assert!(PAGE.contains(&(run.stdout + &run.stderr)), "{args:?}");
     }
-}
-
-#[test]
-fn diffs_in_the_guide_are_of_the_stages() {
-    let mut diffs = 0;
-    for block in PAGE.split("```diff\n").skip(1) {
-        let (diff, _) = block.split_once("```").expect("blocks end");
-        let mut lines = diff.lines();
-        for (file, other) in [("--- ", '+'), ("+++ ", '-')] {
-            let name = lines.next().and_then(|line| line.strip_prefix(file));
-            let source = steps::source(name.expect("a diff begins with its files"));
-            let of_file = diff.lines().skip(2).filter(|line| !line.starts_with(other));
-            let shown: Vec<_> = of_file.map(|line| line[1..].trim()).collect();
-            let lines: Vec<_> = source.lines().map(str::trim).collect();
-            assert!(
-                lines.windows(shown.len()).any(|window| window == shown),
-                "not in {name:?}: {shown:#?}"
-            );
-        }
-        diffs += 1;
-    }
-    assert_eq!(diffs, 6);
 }

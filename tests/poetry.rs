@@ -2,13 +2,11 @@
 
 #![cfg(not(miri))]
 
-mod programs;
-
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
-use programs::{Run, example};
+use test_support::programs::{Run, example};
 
 const STYLES: [&str; 3] = ["chain", "async", "mixed"];
 

@@ -1,12 +1,9 @@
 //! The queue: order, limits, and that no item is ever lost.
 
-#[path = "support/random.rs"]
-mod support;
-
 use std::collections::VecDeque;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
-use support::Random;
+use test_support::Random;
 use tokio_deferred::{Deferred, DeferredQueue, Failure, QueueOverflow, QueueUnderflow, testing};
 
 #[test]
@@ -134,7 +131,7 @@ fn deliver_then_drop_serves_the_get_that_waits() {
 #[test]
 fn deliver_to_a_paused_get_then_drop_then_unpause_puts_it_back() {
     let queue = DeferredQueue::new();
-    let get = queue.get();
+    let mut get = queue.get();
     let pause = get.pause();
     queue.put(1).unwrap();
     drop(get);
@@ -149,7 +146,7 @@ fn value_of_a_stage_never_goes_into_the_queue() {
     queue.put(1).unwrap();
     drop(queue.get().map(|n| n + 1));
     // It waits, is delivered, and has handles, so that its chain is kept.
-    let get = queue.get();
+    let mut get = queue.get();
     let handle = get.cancel_handle();
     queue.put(5).unwrap();
     let get = get.map(|n| n + 1);
@@ -221,10 +218,10 @@ fn callback_that_uses_its_queue_does_not_deadlock() {
 #[test]
 fn hundred_thousand_dropped_gets_do_not_recurse() {
     let queue = DeferredQueue::new();
-    let gets: Vec<_> = (0..if cfg!(miri) { 500 } else { 100_000 })
+    let mut gets: Vec<_> = (0..if cfg!(miri) { 500 } else { 100_000 })
         .map(|_| queue.get())
         .collect();
-    let handles: Vec<_> = gets.iter().map(Deferred::cancel_handle).collect();
+    let handles: Vec<_> = gets.iter_mut().map(Deferred::cancel_handle).collect();
     drop(gets);
     assert_eq!(queue.waiting(), 0);
     queue.put(1).unwrap();

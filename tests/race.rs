@@ -86,7 +86,7 @@ fn cancel_cancels_all_then_they_decide() {
 
 #[test]
 fn cancel_with_an_undecided_child_then_late_value() {
-    let (resolver, stubborn) = Deferred::<i32>::new();
+    let (resolver, mut stubborn) = Deferred::<i32>::new();
     let pause = stubborn.pause();
     let (_other, other) = Deferred::new();
     let won = race([stubborn, other]);
@@ -124,7 +124,7 @@ fn loser_cancels_the_race_before_it_fires() {
         None
     });
     let (winner, child) = Deferred::new();
-    let won = race([loser, child]);
+    let mut won = race([loser, child]);
     handle.set(won.cancel_handle()).unwrap();
     let value = Arc::new(());
     winner.callback(value.clone());

@@ -148,7 +148,7 @@ fn cancel_a_later_subscriber_inside_a_callback() {
         of_second.get().unwrap().cancel();
         n
     });
-    let second = shared.subscribe();
+    let mut second = shared.subscribe();
     handle.set(second.cancel_handle()).unwrap();
     resolver.callback(1);
     assert_eq!(testing::success_of(first), 1);

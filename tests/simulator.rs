@@ -2,14 +2,12 @@
 
 #![cfg(not(miri))]
 
-mod programs;
-
 use std::fs;
 use std::process::Command;
 
-use programs::{Run, example};
 use serde_json::{Value, json};
 use svg::parser::Event;
+use test_support::programs::{Run, example};
 
 const CHAIN: &str = "r good f bad\nf googly p\np r fixed\n\n";
 

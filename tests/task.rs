@@ -1,11 +1,9 @@
 //! Calls later, loops and looping calls, under a paused clock.
 
-mod clock;
-
-use clock::{live_tasks, paused, settle};
 use std::ops::ControlFlow::{Break, Continue};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
+use test_support::clock::{live_tasks, paused, settle};
 use tokio::runtime::Builder;
 use tokio::time::{Instant, advance, sleep};
 use tokio_deferred::task::{AlreadyRunning, LoopingCall, defer_later, iterate};

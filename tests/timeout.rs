@@ -1,10 +1,8 @@
 //! Timeouts, under a paused clock.
 
-mod clock;
-
-use clock::{live_tasks, paused, settle};
 use std::sync::mpsc;
 use std::time::Duration;
+use test_support::clock::{live_tasks, paused, settle};
 use tokio::runtime::Builder;
 use tokio::time::{Instant, advance};
 use tokio_deferred::{
@@ -283,7 +281,7 @@ async fn all_the_time_there_is() {
 
 #[tokio::test(start_paused = true)]
 async fn pause_then_deadline_then_unpause() {
-    let d = Deferred::succeed(1);
+    let mut d = Deferred::succeed(1);
     let pause = d.pause();
     let d = d.add_timeout(SECOND);
     settle().await;

@@ -56,7 +56,8 @@ fn talk(
             false => {
                 listen(&format!("> {question}"));
                 // A line that cannot be written to gives no answer either.
-                let _ = writeln!(shop, "{question}");
+                // In one piece: Nagle's algorithm would hold a second one back.
+                let _ = shop.write_all(format!("{question}\n").as_bytes());
                 answers.next().and_then(Result::ok)
             }
         };

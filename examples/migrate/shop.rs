@@ -28,7 +28,7 @@ fn serve(mut customer: TcpStream) -> io::Result<()> {
     let mut user = String::new();
     for question in BufReader::new(customer.try_clone()?).lines() {
         let answer = answer(&question?, &mut user);
-        writeln!(customer, "{answer}")?;
+        customer.write_all(format!("{answer}\n").as_bytes())?;
     }
     Ok(())
 }

@@ -4,7 +4,8 @@
 use super::poll_on_wake;
 use crate::chain::Deferred;
 use crate::core::{CancelRequest, Delegate};
-use crate::failure::{Cancelled, Failure, ResolverDropped, lock};
+use crate::failure::{Cancelled, Failure, ResolverDropped};
+use crate::sync::lock;
 use std::panic::Location;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, OnceLock};

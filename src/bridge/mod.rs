@@ -12,7 +12,6 @@ mod convert;
 mod coroutine;
 mod from_future;
 mod inline_callbacks;
-mod join;
 #[cfg(all(test, tokio_deferred_loom))]
 mod models;
 mod poll_on_wake;
@@ -21,7 +20,6 @@ mod via;
 
 pub(crate) use convert::task_failure;
 pub use inline_callbacks::{CoroutineResult, inline_callbacks};
-pub use join::{JoinAll, join};
 pub(crate) use poll_on_wake::run_each;
 pub use runtime::set_default_runtime;
 pub(crate) use runtime::{find_runtime, runtime_to_enter, spawn_or};

@@ -194,7 +194,7 @@ fn a_cancel_is_applied_to_one_of_two_awaits() {
 fn cancelled_from_two_threads() {
     bounded(2, || {
         let (resolver, awaited) = pair();
-        let (d, task) = coroutine(async move { awaited.await });
+        let (mut d, task) = coroutine(async move { awaited.await });
         let handle = d.cancel_handle();
         let cancelling = thread::spawn(move || handle.cancel());
         d.cancel();

@@ -6,7 +6,7 @@
 //! until nobody came meanwhile. So a poll never waits for another, and no wake
 //! is lost.
 
-use crate::failure::lock;
+use crate::sync::lock;
 use futures::task::{ArcWake, waker, waker_ref};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,7 +1,8 @@
 //! Which Tokio runtime is used: the one given, else the current one, else the
 //! one remembered by the caller, else the default.
 
-use crate::failure::{NoRuntime, lock};
+use crate::failure::NoRuntime;
+use crate::sync::lock;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::runtime::Handle;

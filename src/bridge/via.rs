@@ -57,7 +57,7 @@ impl<T: Send + 'static> Deferred<T> {
     /// assert_ne!(runtime.block_on(d).unwrap(), here);
     /// ```
     #[track_caller]
-    pub fn via(self, handle: &Handle) -> Deferred<T> {
+    pub fn via(mut self, handle: &Handle) -> Deferred<T> {
         let upstream = Arc::new(Upstream(self.core_handle()));
         let (resolver, d) = Deferred::with_delegate(Location::caller(), upstream);
         let handle = handle.clone();

@@ -4,8 +4,8 @@
 //! that polls it while it runs; so it needs no lock.
 
 use crate::core::Handle;
+use crate::sync::Numbers;
 use std::cell::RefCell;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The Deferreds that one coroutine polled and that had no result then. Most
 /// coroutines that have their results at once never make the list.
@@ -29,8 +29,8 @@ struct Noted {
     seen: bool,
 }
 
-/// Numbers for coroutines; 0 is none. At one a nanosecond they last 584 years.
-static NEXT: AtomicU64 = AtomicU64::new(1);
+/// Numbers for coroutines; 0 is none.
+static NEXT: Numbers = Numbers::new();
 
 thread_local! {
     /// The list of the coroutine that this thread polls.
@@ -87,8 +87,7 @@ impl Awaited {
 impl List {
     fn add(&mut self, handle: Handle) -> u64 {
         if self.number == 0 {
-            // ORDERING: only that no two are the same matters.
-            self.number = NEXT.fetch_add(1, Ordering::Relaxed);
+            self.number = NEXT.next();
         }
         if self.with_trace.len() >= self.sweep_at.max(8) {
             // Not those with a result, whose wake may be under way.

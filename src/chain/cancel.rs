@@ -1,7 +1,7 @@
 //! Asking for a result no more.
 
 use super::Deferred;
-use crate::core::{CancelRequest, Consumer, Handle, View};
+use crate::core::{CancelRequest, Handle};
 use crate::failure::{BoxError, DeferredError};
 use futures::future::FusedFuture;
 use std::fmt;
@@ -65,9 +65,9 @@ impl<T: Send + 'static> Deferred<T> {
 
     pub(crate) fn send_cancel(&self, request: CancelRequest) -> bool {
         // A Deferred with its result in itself has nothing to cancel.
-        match self.repr.view() {
-            View::Chain(consumer) => consumer.cancel(request),
-            View::Ready(_) | View::Taken(_) => {
+        match self.repr.consumer() {
+            Some(consumer) => consumer.cancel(request),
+            None => {
                 request.give_up();
                 false
             }
@@ -87,27 +87,25 @@ impl<T: Send + 'static> Deferred<T> {
     /// ```
     /// use tokio_deferred::{Deferred, testing};
     ///
-    /// let (_resolver, d) = Deferred::<()>::new();
+    /// let (_resolver, mut d) = Deferred::<()>::new();
     /// let handle = d.cancel_handle();
     /// let d = d.map(|()| 1);
     /// handle.cancel();
     /// assert!(testing::failure_of(d).is_cancelled());
     /// ```
-    pub fn cancel_handle(&self) -> CancelHandle {
+    pub fn cancel_handle(&mut self) -> CancelHandle {
         CancelHandle(self.core_handle())
     }
 
-    pub(crate) fn core_handle(&self) -> Handle {
-        self.at_chain(Consumer::handle, Consumer::handle)
+    pub(crate) fn core_handle(&mut self) -> Handle {
+        self.repr.handle()
     }
 
     /// Returns a handle, unless the result is there and nothing is left to
     /// cancel.
     pub(crate) fn pending_handle(&self) -> Option<Handle> {
-        match self.repr.view() {
-            View::Chain(consumer) if !consumer.is_at_rest() => Some(consumer.handle()),
-            _ => None,
-        }
+        let consumer = self.repr.consumer()?;
+        (!consumer.is_at_rest()).then(|| consumer.handle())
     }
 
     /// Makes dropping cancel, instead of detach.
@@ -137,7 +135,7 @@ impl<T: Send + 'static> Deferred<T> {
 /// use std::thread;
 /// use tokio_deferred::{Deferred, testing};
 ///
-/// let (_resolver, d) = Deferred::<()>::new();
+/// let (_resolver, mut d) = Deferred::<()>::new();
 /// let handle = d.cancel_handle();
 /// thread::spawn(move || handle.cancel()).join().unwrap();
 /// assert!(testing::failure_of(d).is_cancelled());
@@ -219,11 +217,7 @@ impl<T: Send + 'static> FusedFuture for CancelOnDrop<T> {
 impl<T: Send + 'static> Drop for CancelOnDrop<T> {
     fn drop(&mut self) {
         if let Some(d) = self.0.take() {
-            d.send_cancel(CancelRequest {
-                reason: None,
-                quiet: true,
-                at: Location::caller(),
-            });
+            d.send_cancel(CancelRequest::unwanted(Location::caller()));
         }
     }
 }

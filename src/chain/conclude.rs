@@ -1,7 +1,7 @@
 //! Ends of chains, and names for them.
 
 use super::{Deferred, Resolver};
-use crate::core::View;
+use crate::core::DueRun;
 use crate::failure::{catch_and_log, report};
 
 impl<T: Send + 'static> Deferred<T> {
@@ -23,7 +23,7 @@ impl<T: Send + 'static> Deferred<T> {
     #[doc(alias = "chainDeferred")]
     pub fn chain_deferred(self, resolver: Resolver<T>) {
         match self.into_result() {
-            Ok((result, _)) => resolver.fire(result),
+            Ok(result) => resolver.fire(result),
             Err(consumer) => consumer.fire_into(resolver.into_producer()),
         }
     }
@@ -54,15 +54,19 @@ impl<T: Send + 'static> Deferred<T> {
         });
     }
 
-    /// Ends this chain with a function that takes the result. Its panics are
-    /// caught, and only said through `tracing`: it is no user's code.
-    pub(crate) fn end(self, f: impl FnOnce(Result<T, crate::Failure>) + Send + 'static) {
+    /// Ends this chain with a function that takes the result, and may return the
+    /// run of another chain that it fired. Its panics are caught, and only said
+    /// through `tracing`: it is no user's code.
+    pub(crate) fn end<R: Into<DueRun>>(
+        self,
+        f: impl FnOnce(Result<T, crate::Failure>) -> R + Send + 'static,
+    ) {
         let repr = match self.repr.into_pending() {
             Ok(pending) => return pending.finish(f),
             Err(repr) => repr,
         };
         match repr.into_result() {
-            Ok((result, _)) => catch_and_log("the end of a chain", || f(result)),
+            Ok(result) => catch_and_log("the end of a chain", || drop(f(result).into())),
             Err(consumer) => consumer.finish(f),
         }
     }
@@ -81,14 +85,7 @@ impl<T: Send + 'static> Deferred<T> {
     /// assert_eq!(reports[0].label(), Some("the poem"));
     /// ```
     pub fn label(mut self, name: &'static str) -> Deferred<T> {
-        if self
-            .repr
-            .with_consumer(|consumer| consumer.set_label(name))
-            .is_none()
-            && let View::Ready(whence) | View::Taken(whence) = self.repr.view()
-        {
-            whence.anchor().as_consumer().set_label(name);
-        }
+        self.repr.set_label(name);
         self
     }
 }

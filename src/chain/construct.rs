@@ -2,7 +2,7 @@
 
 use super::resolver::Cancelling;
 use super::{Deferred, Outcome, Resolver};
-use crate::core::{Anchor, OnCancel, ReturnTo, WATCH, pair, pair_with};
+use crate::core::{Consumer, EmptyChain, GiveBack, OnCancel, ReturnTo, WATCH, pair, pair_with};
 use crate::failure::{BoxError, Failure, report};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 
@@ -107,9 +107,9 @@ impl<T: Send + 'static> Deferred<T> {
     pub(crate) fn ready(result: Result<T, Failure>, made: &'static Location<'static>) -> Self {
         if WATCH.is_on() {
             // What is watched has a chain to be seen.
-            return Deferred::beside(result, Some(Anchor::make(made)), made);
+            return Deferred::in_chain(EmptyChain::new(made).put(result));
         }
-        Deferred::beside(result, None, made)
+        Deferred::fired(result, made)
     }
 
     /// Makes the value go back to `home` if it is dropped with no stage ever
@@ -118,6 +118,12 @@ impl<T: Send + 'static> Deferred<T> {
         let mut consumer = self.into_consumer();
         consumer.set_return_to(home);
         Deferred::in_chain(consumer)
+    }
+
+    /// Takes away where the value goes back to, if it has such a place.
+    #[inline]
+    pub(crate) fn take_return_to(&mut self) -> Option<GiveBack<T>> {
+        self.repr.with_consumer(Consumer::take_return_to).flatten()
     }
 
     /// Calls `register` with the [`Resolver`] of a new Deferred, to start an

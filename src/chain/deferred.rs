@@ -1,6 +1,6 @@
 //! The Deferred itself: where its result is, and how a stage gets it.
 
-use crate::core::{Anchor, Consumer, Repr, Site, Stage, Step, Taken, View, call};
+use crate::core::{Consumer, EmptyChain, Repr, ResultAndPlace, Site, Stage, Step, call};
 use crate::failure::Failure;
 use std::fmt;
 use std::panic::Location;
@@ -56,18 +56,13 @@ impl<T> Deferred<T> {
     }
 
     #[inline]
-    pub(super) fn beside(
-        result: Result<T, Failure>,
-        anchor: Option<Anchor>,
-        made: &'static Location<'static>,
-    ) -> Self {
-        let repr = match (result, anchor) {
-            (Ok(value), None) => Repr::ready(value, made),
-            (Ok(value), Some(anchor)) => Repr::anchored(value, anchor),
-            (Err(failure), None) => return Deferred::failed(failure, made),
-            (Err(failure), Some(anchor)) => Repr::chain(anchor.put_back(Err(failure))),
-        };
-        Deferred { repr }
+    pub(super) fn fired(result: Result<T, Failure>, made: &'static Location<'static>) -> Self {
+        match result {
+            Ok(value) => Deferred {
+                repr: Repr::ready(value, made),
+            },
+            Err(failure) => Deferred::failed(failure, made),
+        }
     }
 
     /// A failure takes a chain, as it has taken two allocations already, and
@@ -75,20 +70,16 @@ impl<T> Deferred<T> {
     #[cold]
     #[inline(never)]
     fn failed(failure: Failure, made: &'static Location<'static>) -> Self {
-        Deferred::in_chain(Anchor::make(made).put_back(Err(failure)))
+        Deferred::in_chain(EmptyChain::new(made).put(Err(failure)))
     }
 
     pub(super) fn made(&self) -> &'static Location<'static> {
-        match self.repr.view() {
-            View::Chain(consumer) => consumer.made(),
-            View::Ready(whence) | View::Taken(whence) => whence.made(),
-        }
+        self.repr.made()
     }
 
-    /// Returns the result, with what else there is of the chain, if it is
-    /// there to take.
+    /// Returns the result, if it is there to take.
     #[inline]
-    pub(super) fn into_result(self) -> Result<Taken<T>, Consumer<T>> {
+    pub(super) fn into_result(self) -> Result<Result<T, Failure>, Consumer<T>> {
         self.repr.into_result()
     }
 
@@ -97,7 +88,7 @@ impl<T> Deferred<T> {
     #[inline(always)]
     pub(super) fn into_step(self) -> Step<T> {
         match self.repr.into_plain() {
-            Ok((result, _)) => Step::Done(result),
+            Ok(plain) => Step::Done(plain.result),
             Err(repr) => Step::Wait(repr.into_consumer()),
         }
     }
@@ -118,24 +109,27 @@ impl<T> Deferred<T> {
             Ok(chain) => return Deferred::in_chain(chain.add(stage, place)),
             Err(repr) => repr,
         };
-        let (input, made) = match repr.into_plain() {
+        let ResultAndPlace {
+            result: input,
+            made,
+        } = match repr.into_plain() {
             Ok(plain) => plain,
             Err(repr) => return Deferred::in_chain(repr.into_consumer().add(stage, place)),
         };
         let site = Site::inline(place, made);
         match call(stage, input, site) {
-            Step::Done(output) => Deferred::beside(output, None, made),
+            Step::Done(output) => Deferred::fired(output, made),
             Step::Wait(consumer) => Deferred::in_chain(instead::<S>(consumer, site, made)),
         }
     }
 
     pub(crate) fn label_of(&self) -> Option<&'static str> {
-        self.at_known_chain(Consumer::label, Consumer::label)
+        self.repr.label()
     }
 
     /// Tells the debugger what will fire this Deferred.
     pub(crate) fn fired_by(self, source: &'static str) -> Self {
-        if let View::Chain(consumer) = self.repr.view() {
+        if let Some(consumer) = self.repr.consumer() {
             consumer.set_source(source);
         }
         self
@@ -143,33 +137,7 @@ impl<T> Deferred<T> {
 
     /// The debugger's number for this Deferred.
     pub(crate) fn watch_id(&self) -> Option<u64> {
-        self.at_known_chain(Consumer::watch_id, Consumer::watch_id)
-    }
-
-    /// Looks at the chain, if there is one.
-    fn at_known_chain<R>(
-        &self,
-        chain: impl FnOnce(&Consumer<T>) -> Option<R>,
-        anchor: impl FnOnce(&Consumer<()>) -> Option<R>,
-    ) -> Option<R> {
-        match self.repr.view() {
-            View::Chain(consumer) => chain(&consumer),
-            View::Ready(whence) | View::Taken(whence) => {
-                anchor(&whence.known_anchor()?.as_consumer())
-            }
-        }
-    }
-
-    /// Does something at the chain, which is made if there is none.
-    pub(super) fn at_chain<R>(
-        &self,
-        chain: impl FnOnce(&Consumer<T>) -> R,
-        anchor: impl FnOnce(&Consumer<()>) -> R,
-    ) -> R {
-        match self.repr.view() {
-            View::Chain(consumer) => chain(&consumer),
-            View::Ready(whence) | View::Taken(whence) => anchor(&whence.anchor().as_consumer()),
-        }
+        self.repr.watch_id()
     }
 }
 
@@ -182,11 +150,11 @@ fn instead<S: Stage>(
     made: &'static Location<'static>,
 ) -> Consumer<S::Out> {
     match Step::Wait(consumer).take_if_ready::<S>(site) {
-        Step::Done(output) => Anchor::make(made).put_back(output),
+        Step::Done(output) => EmptyChain::new(made).put(output),
         // Nobody refers to that either, and it has no stage of its own that
         // a pause could hold up: it takes this one's place.
         Step::Wait(consumer) if consumer.is_fresh() => consumer,
-        Step::Wait(consumer) => Anchor::make(made).wait_for(consumer),
+        Step::Wait(consumer) => EmptyChain::new(made).wait_for(consumer),
     }
 }
 
@@ -196,11 +164,12 @@ impl<T> std::panic::RefUnwindSafe for Deferred<T> {}
 
 impl<T> fmt::Debug for Deferred<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = match self.repr.view() {
-            View::Ready(whence) if whence.is_free() => "fired",
-            View::Chain(consumer) if consumer.is_at_rest() => "fired",
-            View::Ready(_) | View::Chain(_) => "no result yet",
-            View::Taken(_) => "taken",
+        let state = if self.repr.is_taken() {
+            "taken"
+        } else if self.repr.is_fired() {
+            "fired"
+        } else {
+            "no result yet"
         };
         f.debug_struct("Deferred")
             .field("state", &state)

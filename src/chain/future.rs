@@ -1,11 +1,8 @@
 //! The Deferred as a future.
 
 use super::{Deferred, await_list};
-use crate::core::{Anchor, Origin, Repr, View};
 use crate::failure::{DeferredError, Failure, Place};
 use futures::future::FusedFuture;
-use std::mem;
-use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -21,7 +18,7 @@ impl<T: Send + 'static> Future for Deferred<T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.repr.take_plain() {
             Some(Ok(value)) => Poll::Ready(Ok(value)),
-            Some(Err(failure)) => Poll::Ready(Err(crossed(failure, self.made(), None))),
+            Some(Err(failure)) => Poll::Ready(Err(self.crossed(failure))),
             None => self.poll_slowly(cx),
         }
     }
@@ -30,32 +27,21 @@ impl<T: Send + 'static> Future for Deferred<T> {
 impl<T: Send + 'static> FusedFuture for Deferred<T> {
     /// Returns whether an await through `&mut` took the result.
     fn is_terminated(&self) -> bool {
-        matches!(self.repr.view(), View::Taken(_))
+        self.repr.is_taken()
     }
 }
 
-/// Notes in the failure's path that it crossed an await of this Deferred.
-#[cold]
-fn crossed(
-    mut failure: Failure,
-    made: &'static Location<'static>,
-    chain: Option<&Anchor>,
-) -> DeferredError {
-    let label = chain.and_then(|anchor| anchor.as_consumer().label());
-    failure.note(Place::awaited(made, label));
-    DeferredError::from(failure)
-}
-
 impl<T: Send + 'static> Deferred<T> {
+    /// Notes in the failure's path that it crossed an await of this Deferred.
+    #[cold]
+    fn crossed(&self, mut failure: Failure) -> DeferredError {
+        failure.note(Place::awaited(self.made(), self.label_of()));
+        DeferredError::from(failure)
+    }
+
     /// Polls one that others refer to, or that has no result yet.
     #[inline(never)]
     fn poll_slowly(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, DeferredError>> {
-        if let View::Ready(whence) = self.repr.view()
-            && !whence.is_free()
-        {
-            let consumer = self.take_held().into_consumer();
-            self.repr = Repr::chain(consumer);
-        }
         // A waker may panic when it is cloned; until the result is there the
         // chain stays where it is.
         let pending = self.repr.with_consumer(|consumer| {
@@ -74,23 +60,10 @@ impl<T: Send + 'static> Deferred<T> {
         if pending == Some(true) {
             return Poll::Pending;
         }
-        assert!(
-            !self.is_terminated(),
-            "a Deferred was polled again after it gave its result"
-        );
-        let made = self.made();
-        let Ok((result, anchor)) = self.take_held().into_result() else {
-            unreachable!("at rest it stays at rest while we have it");
+        let Some(result) = self.repr.take() else {
+            panic!("a Deferred was polled again after it gave its result");
         };
-        let result = result.map_err(|failure| crossed(failure, made, anchor.as_ref()));
-        self.repr = Repr::taken(anchor.map_or(Origin::Made(made), Origin::Anchor));
-        Poll::Ready(result)
-    }
-
-    fn take_held(&mut self) -> Deferred<T> {
-        let taken = Repr::taken(Origin::Made(self.made()));
-        let repr = mem::replace(&mut self.repr, taken);
-        Deferred { repr }
+        Poll::Ready(result.map_err(|failure| self.crossed(failure)))
     }
 
     /// Returns whether a result is there to take: not while a stage runs, a
@@ -109,11 +82,7 @@ impl<T: Send + 'static> Deferred<T> {
     /// ```
     #[doc(alias = "called")]
     pub fn is_fired(&self) -> bool {
-        match self.repr.view() {
-            View::Ready(whence) => whence.is_free(),
-            View::Chain(consumer) => consumer.is_at_rest(),
-            View::Taken(_) => false,
-        }
+        self.repr.is_fired()
     }
 
     /// Takes the result, if it is there.
@@ -138,7 +107,7 @@ impl<T: Send + 'static> Deferred<T> {
             return Err(self);
         }
         match self.into_result() {
-            Ok((result, _)) => Ok(result),
+            Ok(result) => Ok(result),
             Err(consumer) => Err(Deferred::in_chain(consumer)),
         }
     }

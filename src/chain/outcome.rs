@@ -54,7 +54,7 @@ impl<U: Send + 'static> Outcome for Result<U, Failure> {
 
     #[inline]
     fn into_deferred(self, made: &'static Location<'static>) -> Deferred<U> {
-        Deferred::beside(self, None, made)
+        Deferred::fired(self, made)
     }
 
     #[inline(always)]
@@ -82,7 +82,7 @@ impl Outcome for () {
 
     #[inline]
     fn into_deferred(self, made: &'static Location<'static>) -> Deferred<()> {
-        Deferred::beside(Ok(()), None, made)
+        Deferred::fired(Ok(()), made)
     }
 
     #[inline(always)]

@@ -1,7 +1,7 @@
 //! Holding up a chain.
 
 use super::Deferred;
-use crate::core::{Consumer, PauseGuard};
+use crate::core::PauseGuard;
 use std::fmt;
 
 /// A pause of a Deferred; dropping it is Twisted's `unpause`.
@@ -16,7 +16,7 @@ use std::fmt;
 /// ```
 /// use tokio_deferred::{Deferred, testing};
 ///
-/// let d = Deferred::succeed(1);
+/// let mut d = Deferred::succeed(1);
 /// let pause = d.pause();
 /// let d = d.map(|n| n + 1);
 /// testing::assert_no_result(&d);
@@ -55,15 +55,15 @@ impl<T: Send + 'static> Deferred<T> {
     /// ```
     /// use tokio_deferred::{Deferred, testing};
     ///
-    /// let d = Deferred::succeed(1);
+    /// let mut d = Deferred::succeed(1);
     /// let pause = d.pause();
     /// let d = d.map(|n| n + 1);
     /// testing::assert_no_result(&d);
     /// drop(pause); // the stage runs here
     /// assert_eq!(testing::success_of(d), 2);
     /// ```
-    pub fn pause(&self) -> Pause {
-        let _guard = self.at_chain(Consumer::pause, Consumer::pause);
+    pub fn pause(&mut self) -> Pause {
+        let _guard = self.repr.pause();
         Pause { _guard }
     }
 }

@@ -1,8 +1,9 @@
 //! The half that fires.
 
 use super::Deferred;
-use crate::core::{Delegate, Producer};
-use crate::failure::{BoxError, Failure, catch_and_log, lock};
+use crate::core::{Delegate, DueRun, Producer};
+use crate::failure::{BoxError, Failure, catch_and_log};
+use crate::sync::lock;
 use std::fmt;
 use std::future::poll_fn;
 use std::panic::Location;
@@ -110,6 +111,31 @@ impl<T: Send + 'static> Resolver<T> {
     pub(crate) fn fire(self, result: Result<T, Failure>) {
         if let Err(late) = self.producer.fire(result, false) {
             swallow(late);
+        }
+    }
+
+    /// Fires the Deferred at the end of another, which is to go on with its
+    /// run.
+    pub(crate) fn fire_for(self, result: Result<T, Failure>) -> DueRun {
+        match self.producer.fire_for(result, false) {
+            Ok(due) => due,
+            Err(late) => {
+                swallow(late);
+                DueRun::NONE
+            }
+        }
+    }
+
+    /// The same, if somebody can see it.
+    ///
+    /// # Errors
+    ///
+    /// The value, if nobody can.
+    pub(crate) fn try_callback_for(self, value: T) -> Result<DueRun, T> {
+        match self.producer.fire_for(Ok(value), true) {
+            Ok(due) => Ok(due),
+            Err(Ok(value)) => Err(value),
+            Err(Err(_)) => unreachable!("a value was passed"),
         }
     }
 

@@ -4,8 +4,10 @@
 
 use super::block::{Block, ChainPtr};
 use super::pool::{self, Size};
-use super::record::{Flow, HEADER, Payload, Record, RecordClass, RecordVTable};
-use super::shim::Ordering;
+use super::record::{
+    Flow, HEADER, MAX_RECORD, Payload, RECORD_ALIGN, Record, RecordClass, RecordVTable,
+};
+use crate::sync::Ordering;
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::mem::MaybeUninit;
 use std::ptr::{self, NonNull};
@@ -39,7 +41,31 @@ pub(super) struct Reader {
     chunk: *mut Chunk,
 }
 
-pub(super) type Inline = [MaybeUninit<u8>; INLINE];
+/// The block's room for records.
+#[repr(C, align(8))]
+pub(super) struct Inline([MaybeUninit<u8>; INLINE]);
+
+// Records lie one behind the other, in the block's room and behind a chunk's
+// header, on every target: both begin, and each record ends, at a multiple of
+// their alignment.
+const _: () = {
+    assert!(align_of::<Record>() == RECORD_ALIGN);
+    assert!(align_of::<Inline>() == RECORD_ALIGN && align_of::<Chunk>() == RECORD_ALIGN);
+    assert!(HEADER.is_multiple_of(RECORD_ALIGN) && INLINE.is_multiple_of(RECORD_ALIGN));
+    assert!(size_of::<Chunk>().is_multiple_of(RECORD_ALIGN));
+    // Each record has room in a first chunk, and a reserve behind it; and the
+    // writer counts in 16 bits.
+    assert!(size_of::<Chunk>() + MAX_RECORD + RESERVE <= FIRST_CHUNK.size());
+    assert!(INLINE <= LAST_CHUNK && LAST_CHUNK <= u16::MAX as usize);
+};
+
+impl Inline {
+    /// Only the model checker's cells must be written when they are made.
+    #[cfg(tokio_deferred_loom)]
+    pub(super) const fn uninit() -> Self {
+        Inline([const { MaybeUninit::uninit() }; _])
+    }
+}
 
 impl Writer {
     pub(super) const fn new() -> Self {
@@ -85,9 +111,9 @@ impl Reader {
 
 impl Chunk {
     const fn layout(bytes: usize) -> Layout {
-        match Layout::from_size_align(bytes, 8) {
+        match Layout::from_size_align(bytes, RECORD_ALIGN) {
             Ok(layout) => layout,
-            Err(_) => panic!("a chunk's size is a small multiple of 8"),
+            Err(_) => panic!("a chunk's size is small"),
         }
     }
 

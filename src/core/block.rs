@@ -8,10 +8,10 @@ use super::info::ChainInfo;
 use super::link::Forward;
 use super::pool::{self, Size};
 use super::record::Record;
-use super::shim::{AtomicPtr, AtomicU64, Ordering, Spin, UnsafeCell};
 use super::slot::Slot;
 use super::state::{AFTER_STAGE, CANCEL_HOOKS, FORWARDED, LOCKED, REF, RUNNING, State, WAKER};
 use crate::failure::{Failure, catch_and_log};
+use crate::sync::{AtomicPtr, AtomicU64, Ordering, Spin, UnsafeCell};
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 use std::task::Waker;
@@ -78,7 +78,7 @@ impl ChainPtr {
             (&raw mut (*at).put).write(put::<T>);
             (&raw mut (*at).info).write(info);
             #[cfg(tokio_deferred_loom)]
-            (&raw mut (*at).inline).write(UnsafeCell::new([const { MaybeUninit::uninit() }; _]));
+            (&raw mut (*at).inline).write(UnsafeCell::new(Inline::uninit()));
             let start = (*at).start();
             (&raw mut (*at).reader).write(UnsafeCell::new(Reader::new(start)));
             (&raw mut (*at).write).write(AtomicPtr::new(start));

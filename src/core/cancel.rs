@@ -24,6 +24,16 @@ pub(crate) struct CancelRequest {
 }
 
 impl CancelRequest {
+    /// The cancel of what nobody is going to look at any more: what comes of it
+    /// is not reported.
+    pub(crate) fn unwanted(at: &'static Location<'static>) -> Self {
+        CancelRequest {
+            reason: None,
+            quiet: true,
+            at,
+        }
+    }
+
     pub(crate) fn into_failure(self) -> Failure {
         Failure::cancelled(self.reason, self.quiet, self.at)
     }
@@ -213,6 +223,9 @@ unsafe fn delegate_in(chain: ChainPtr) -> Option<Arc<dyn Delegate>> {
 pub(super) type Answer = Box<dyn FnOnce(&mut Slot) + Send>;
 
 pub(super) type Canceller = Box<dyn FnOnce() -> Option<Answer> + Send>;
+
+// They are put into the slot under `LOCKED`, so they must not be boxed.
+const _: () = assert!(Slot::<3>::fits::<CancelHooks>());
 
 /// What an unfired chain's slot holds for the case of a cancel.
 pub(super) enum CancelHooks {
@@ -538,7 +551,7 @@ fn find(chain: ChainPtr, wait_generation: Option<u32>) -> Found {
         if state.has(FORWARDED) {
             // SAFETY: invariant 4: it holds a Forward, and changes no more.
             let (to, at) = block.slot.with(|slot| unsafe {
-                let forward = &*slot.cast::<Forward>();
+                let forward = (*slot).get::<Forward>();
                 (forward.to, forward.wait_generation)
             });
             // SAFETY: as above: the wait_generation changes no more either.

@@ -1,24 +1,25 @@
 //! The consumer's end of a chain.
 
-use super::anchor::Anchor;
 use super::block::{ChainPtr, Transition};
 use super::cancel::{
     Answer, Calls, CancelHooks, CancelRequest, Canceller, Delegate, Handle, cancel, delegate_of,
 };
+use super::due_run::DueRun;
+use super::empty_chain::EmptyChain;
 use super::fast_fire;
-use super::give_back::{self, ReturnTo};
+use super::give_back::{self, GiveBack, ReturnTo};
 use super::info::ChainInfo;
-use super::pause::PauseGuard;
 use super::producer::{Producer, fire_chained};
 use super::record::{
     Flow, HEADER, Payload, Record, RecordClass, RecordVTable, read_closure, size_with,
     write_closure,
 };
+use super::repr::ResultAndPlace;
 use super::run::run;
 use super::span;
 use super::stage::{Stage, StageVTable};
 use super::state::{APPENDED, CANCEL_HOOKS, CLOSED, FIRED, REF, RUNNING, State, UNOBSERVED};
-use super::taken::{Plain, Taken, give_up};
+use super::unhandled::drop_result;
 use super::waker;
 use crate::failure::{Failure, catch_and_log};
 use std::marker::PhantomData;
@@ -97,42 +98,38 @@ impl<T> Consumer<T> {
         self.chain.load().is_at_rest()
     }
 
-    /// Takes the result of a chain at rest, and what is left of the chain if
-    /// somebody else has a part in it.
+    /// Takes the result of a chain at rest.
     ///
     /// # Errors
     ///
     /// The chain, if it is not at rest.
     #[inline(never)]
-    pub(crate) fn take(self) -> Result<Taken<T>, Self> {
-        let state = self.chain.load();
-        if !state.is_at_rest() {
-            return Err(self);
-        }
-        let chain = self.into_ptr();
-        // SAFETY: at rest, and the consumer is ours (4, 7, 9).
-        let value = unsafe { fast_fire::take_at_rest::<T>(chain, state) };
-        // A chain with a label or a watcher keeps them.
-        if state.is_sole() && chain.block().info.is_plain() {
-            // SAFETY: the only reference is ours.
-            unsafe { chain.free() };
-            Ok((value, None))
-        } else {
-            // SAFETY: the consumer is ours (13).
-            unsafe { give_back::forget(chain) };
-            fast_fire::forget(chain, state);
-            Ok((value, Some(Anchor::new(chain))))
+    pub(crate) fn take(self) -> Result<Result<T, Failure>, Self> {
+        let mut this = ManuallyDrop::new(self);
+        // SAFETY: where there is a result, `this` is used no more, but for its
+        // reference, which `EmptyChain` gives up.
+        unsafe {
+            if let Some(plain) = this.take_plain() {
+                return Ok(plain.result);
+            }
+            match this.take_out() {
+                Some(result) => {
+                    drop(EmptyChain::from_ptr(this.chain));
+                    Ok(result)
+                }
+                None => Err(ManuallyDrop::into_inner(this)),
+            }
         }
     }
 
-    /// Takes the result of a chain at rest that nobody else has a part in, and
-    /// says where it was made: all that there is to know of it.
+    /// Takes the result of a chain at rest that nothing else refers to, and frees
+    /// it. Where it was made is then all that there is to know of it.
     ///
     /// # Safety
     ///
-    /// If there is one, the consumer is not used again, nor dropped.
+    /// If there is one, the caller neither uses nor drops the consumer again.
     #[inline(always)]
-    pub(super) unsafe fn take_plain(&mut self) -> Option<Plain<T>> {
+    pub(super) unsafe fn take_plain(&mut self) -> Option<ResultAndPlace<T>> {
         let chain = self.chain;
         let state = chain.load();
         let info = &chain.block().info;
@@ -143,9 +140,30 @@ impl<T> Consumer<T> {
         // SAFETY: at rest, and the consumer is ours (4, 7, 9); so is the only
         // reference, which the caller forgets.
         unsafe {
-            let value = fast_fire::take_at_rest::<T>(chain, state);
+            let result = fast_fire::take_at_rest::<T>(chain, state);
             chain.free();
-            Some((value, made))
+            Some(ResultAndPlace { result, made })
+        }
+    }
+
+    /// Takes the result of a chain at rest, and leaves the chain.
+    ///
+    /// # Safety
+    ///
+    /// If there is one, what was the consumer is from then on an [`EmptyChain`].
+    pub(super) unsafe fn take_out(&mut self) -> Option<Result<T, Failure>> {
+        let chain = self.chain;
+        let state = chain.load();
+        if !state.is_at_rest() {
+            return None;
+        }
+        // SAFETY: at rest, and the consumer is ours (4, 7, 9, 13); its value is
+        // looked for no more, as the caller says.
+        unsafe {
+            let result = fast_fire::take_at_rest::<T>(chain, state);
+            give_back::forget(chain);
+            fast_fire::forget(chain, state);
+            Some(result)
         }
     }
 
@@ -179,29 +197,31 @@ impl<T> Consumer<T> {
         // is the consumer's (6, 7).
         unsafe {
             if !span::is_plain(chain) {
-                before_add::<S>(chain, place);
+                before_add::<S>(chain, seen, place);
             }
             append(chain, StageVTable::<S>::KIND, Payload { place }, |record| {
                 write_closure(record, stage);
             });
             // The usual case of `appended`, at once.
             if seen.is_at_rest() || chain.change(seen, seen.0 | APPENDED).is_err() {
-                run_appended(chain);
+                run_appended(chain, seen);
             }
         }
         Consumer::new(chain)
     }
 
-    /// Ends the chain with `f`, which takes the result.
-    pub(crate) fn finish<F>(self, f: F)
+    /// Ends the chain with `f`, which takes the result, and may return the run
+    /// of another chain that it fired.
+    pub(crate) fn finish<F, R>(self, f: F)
     where
-        F: FnOnce(Result<T, Failure>) + Send + 'static,
+        F: FnOnce(Result<T, Failure>) -> R + Send + 'static,
+        R: Into<DueRun>,
         T: Send + 'static,
     {
         let chain = self.into_ptr();
         // SAFETY: as in `add`; `Last` takes the value, and nothing follows (8).
         unsafe {
-            let kind = Last::<T, F>::KIND;
+            let kind = Last::<T, F, R>::KIND;
             let payload = Payload { nothing: () };
             // It stands at `write`, or behind a jump that does.
             let record = chain.block().reserve(kind.size);
@@ -248,8 +268,8 @@ impl<T> Consumer<T> {
         });
     }
 
-    pub(crate) fn pause(&self) -> PauseGuard {
-        PauseGuard::new(self.chain)
+    pub(super) fn chain(&self) -> ChainPtr {
+        self.chain
     }
 
     pub(crate) fn handle(&self) -> Handle {
@@ -278,8 +298,17 @@ impl<T> Consumer<T> {
         unsafe { give_back::set(self.chain, give_back) }
     }
 
-    pub(crate) fn set_label(&mut self, label: &'static str) {
-        self.chain.block().info.set_label(label);
+    /// Takes away where the value goes back to, if it has such a place and no
+    /// stage was ever added.
+    pub(crate) fn take_return_to(&mut self) -> Option<GiveBack<T>>
+    where
+        T: 'static,
+    {
+        if !self.chain.block().info.has_ext() || !self.chain.is_untouched() {
+            return None;
+        }
+        // SAFETY: the consumer is ours, and nothing was added.
+        unsafe { give_back::detach(self.chain) }
     }
 
     /// Whether this is an unfired chain that nothing was appended to, and that
@@ -298,18 +327,6 @@ impl<T> Consumer<T> {
             watch.sourced(source);
         }
     }
-
-    pub(crate) fn made(&self) -> &'static Location<'static> {
-        self.chain.block().info.made()
-    }
-
-    pub(crate) fn watch_id(&self) -> Option<u64> {
-        self.chain.block().info.watch_id()
-    }
-
-    pub(crate) fn label(&self) -> Option<&'static str> {
-        self.chain.block().info.label()
-    }
 }
 
 impl<T> Drop for Consumer<T> {
@@ -324,7 +341,7 @@ impl<T> Drop for Consumer<T> {
             // SAFETY: at rest, and the consumer is ours (4, 7, 9). Nobody will run
             // the chain or take from it any more.
             let value = unsafe { fast_fire::take_at_rest::<T>(chain, state) };
-            give_up(value, || (info.made(), info.label()));
+            drop_result(value, || (info.made(), info.label()));
             chain.release(1, 0);
             return;
         }
@@ -369,10 +386,11 @@ pub(super) unsafe fn take_value<T>(chain: ChainPtr) -> Result<T, Failure> {
 ///
 /// By the owner of the consumer (6).
 #[inline(never)]
-unsafe fn before_add<S: Stage>(chain: ChainPtr, place: &'static Location<'static>) {
+unsafe fn before_add<S: Stage>(chain: ChainPtr, seen: State, place: &'static Location<'static>) {
     if let Some(watch) = chain.block().info.watch() {
         watch.added(S::name(), place);
     }
+    span::forget_appended_at_rest(chain, seen);
     // SAFETY: the caller says so.
     unsafe { span::append_change(chain) }
 }
@@ -403,8 +421,11 @@ pub(super) unsafe fn append(
 /// The read-modify-write after an append (6), and the run, if it is ours.
 #[cold]
 #[inline(never)]
-unsafe fn run_appended(chain: ChainPtr) {
+unsafe fn run_appended(chain: ChainPtr, seen: State) {
     if appended(chain, 0, true) {
+        if !seen.is_at_rest() {
+            span::restore(chain);
+        }
         // SAFETY: it was at rest and is ours now, with a reference.
         unsafe { run(chain) }
     }
@@ -453,12 +474,17 @@ fn close(chain: ChainPtr, flags: u64, keep: bool) -> Option<ChainPtr> {
     appended(chain, CLOSED | flags, keep).then_some(chain)
 }
 
-struct Last<T, F>(PhantomData<fn(T)>, F);
+struct Last<T, F, R>(PhantomData<fn(T) -> R>, F);
 
-impl<T: Send + 'static, F: FnOnce(Result<T, Failure>) + Send + 'static> Last<T, F> {
+impl<T, F, R> Last<T, F, R>
+where
+    T: Send + 'static,
+    F: FnOnce(Result<T, Failure>) -> R + Send + 'static,
+    R: Into<DueRun>,
+{
     const KIND: &'static RecordVTable = &RecordVTable {
         size: size_with::<F>(),
-        run: run_last::<T, F>,
+        run: run_last::<T, F, R>,
         sort: RecordClass::Other,
     };
 }
@@ -466,11 +492,16 @@ impl<T: Send + 'static, F: FnOnce(Result<T, Failure>) + Send + 'static> Last<T, 
 /// # Safety
 ///
 /// As for [`RecordVTable::run`]; the record holds an `F`.
-unsafe fn run_last<T, F: FnOnce(Result<T, Failure>)>(record: *mut Record, chain: ChainPtr) -> Flow {
+unsafe fn run_last<T, F, R>(record: *mut Record, chain: ChainPtr) -> Flow
+where
+    F: FnOnce(Result<T, Failure>) -> R,
+    R: Into<DueRun>,
+{
     // SAFETY: the caller says so, and is the runner (3, 4, 7).
     let (f, value) = unsafe { (read_closure::<F>(record), take_value::<T>(chain)) };
-    catch_and_log("the end of a chain", || f(value));
-    Flow::Finished
+    let mut due = DueRun::NONE;
+    catch_and_log("the end of a chain", || due = f(value).into());
+    due.into_flow()
 }
 
 /// # Safety
@@ -480,7 +511,7 @@ unsafe fn drop_value<T>(_: *mut Record, chain: ChainPtr) -> Flow {
     let block = chain.block();
     // SAFETY: the caller is the runner, and the value is a T (3, 4, 7).
     let value = unsafe { take_value::<T>(chain) };
-    give_up(value, || (block.info.made(), block.info.label()));
+    drop_result(value, || (block.info.made(), block.info.label()));
     Flow::Finished
 }
 

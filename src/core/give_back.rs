@@ -8,7 +8,7 @@
 use super::block::ChainPtr;
 use super::consumer::take_value;
 use super::record::{Flow, HEADER, Record, RecordClass, RecordVTable};
-use super::taken::give_up;
+use super::unhandled::drop_result;
 use crate::failure::catch_and_log;
 use std::any::Any;
 use std::marker::PhantomData;
@@ -18,12 +18,19 @@ pub(crate) trait ReturnTo<T>: Send + 'static {
     fn take_back(self, value: T);
 }
 
+/// Gives a value back, apart from the chain that it came through.
+pub(crate) type GiveBack<T> = Box<dyn FnOnce(T) + Send>;
+
 /// Where the value of a chain goes back to.
 pub(super) struct Home {
     /// The last record of a chain that is given up; for the value's type.
     kind: &'static RecordVTable,
     to: Box<dyn Any + Send>,
+    /// Makes a `GiveBack<T>` of `to`.
+    detached: Detached,
 }
+
+type Detached = fn(Box<dyn Any + Send>) -> Option<Box<dyn Any>>;
 
 struct StageVTable<T, H>(PhantomData<fn(T, H)>);
 
@@ -33,6 +40,12 @@ impl<T: Send + 'static, H: ReturnTo<T>> StageVTable<T, H> {
         run: take_back::<T, H>,
         sort: RecordClass::Other,
     };
+
+    fn detached(to: Box<dyn Any + Send>) -> Option<Box<dyn Any>> {
+        let to = to.downcast::<H>().ok()?;
+        let give_back: GiveBack<T> = Box::new(move |value| to.take_back(value));
+        Some(Box::new(give_back))
+    }
 }
 
 /// # Safety
@@ -46,6 +59,7 @@ where
     let give_back = Home {
         kind: StageVTable::<T, H>::KIND,
         to: Box::new(give_back),
+        detached: StageVTable::<T, H>::detached,
     };
     chain.block().info.extend().give_back.with_mut(|place| {
         // SAFETY: the caller says so. Nothing was there.
@@ -76,6 +90,20 @@ pub(super) unsafe fn forget(chain: ChainPtr) {
     drop(unsafe { remove(chain) });
 }
 
+/// Takes the home of a value away from its chain, for one who will have the
+/// value, and may not want it.
+///
+/// # Safety
+///
+/// By the owner of the consumer, which is a `Consumer<T>` that nothing was
+/// added to.
+pub(super) unsafe fn detach<T: 'static>(chain: ChainPtr) -> Option<GiveBack<T>> {
+    // SAFETY: the caller says so.
+    let home = unsafe { remove(chain) }?;
+    let give_back = (home.detached)(home.to)?.downcast::<GiveBack<T>>();
+    give_back.ok().map(|give_back| *give_back)
+}
+
 /// # Safety
 ///
 /// By the owner of the consumer, or, once that is gone, by the runner.
@@ -99,7 +127,7 @@ unsafe fn take_back<T, H: ReturnTo<T>>(_: *mut Record, chain: ChainPtr) -> Flow 
         (Ok(value), Some(give_back)) => {
             catch_and_log("the return of a value", || give_back.take_back(value));
         }
-        (value, _) => give_up(value, || (info.made(), info.label())),
+        (value, _) => drop_result(value, || (info.made(), info.label())),
     }
     Flow::Finished
 }

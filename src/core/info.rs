@@ -3,8 +3,9 @@
 //! watcher.
 
 use super::give_back::Home;
-use super::shim::{AtomicPtr, Ordering, UnsafeCell};
-use crate::failure::{Failure, lock};
+use crate::failure::Failure;
+use crate::sync::lock;
+use crate::sync::{AtomicPtr, Ordering, UnsafeCell};
 use std::panic::Location;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -15,6 +16,10 @@ use tracing::Span;
 pub(super) struct ChainInfo(AtomicPtr<()>);
 
 const EXT_TAG: usize = 1;
+
+const _: () = {
+    assert!(align_of::<Location<'_>>() > EXT_TAG && align_of::<ChainInfoExt>() > EXT_TAG);
+};
 
 /// What most chains do not have.
 pub(super) struct ChainInfoExt {

@@ -5,8 +5,10 @@ use super::after_stage::Calls;
 use super::block::{ChainPtr, Transition};
 use super::consumer::append_last;
 use super::record::{Flow, HEADER, Payload, Record, RecordClass, RecordVTable};
-use super::shim::Ordering;
+use super::slot::Slot;
+use super::span;
 use super::state::{AFTER_STAGE, CLOSED, FORWARDED, LOCKED, RUNNING, State, WAITING};
+use crate::sync::Ordering;
 
 /// What the slot of a waiting chain holds: the awaited one, with a reference.
 pub(super) struct Wait {
@@ -20,6 +22,10 @@ pub(super) struct Forward {
     pub(super) to: ChainPtr,
     pub(super) wait_generation: u32,
 }
+
+// They are put into the slot, and looked at, under `LOCKED`, so they must not
+// be boxed.
+const _: () = assert!(Slot::<3>::fits::<Wait>() && Slot::<3>::fits::<Forward>());
 
 /// A link's target, with a reference.
 pub(super) struct Link(ChainPtr);
@@ -215,6 +221,8 @@ unsafe fn let_go(
         if let Some(watch) = chain.block().info.watch() {
             watch.waits(None);
         }
+        // The handles that keep it need no span.
+        span::drop_that_of(&chain.block().info);
         let to = target.retain();
         chain.block().slot.with_mut(|slot| {
             // SAFETY: we are the runner, and the slot is empty (4).
@@ -263,6 +271,7 @@ unsafe fn bypass(chain: ChainPtr, link: *mut Record) -> bool {
             return false;
         }
         let target = (*next).payload.target;
+        span::drop_that_of(&middle.block().info);
         let wait_generation = wait_for_instead(target, chain.retain());
         let to = target.retain();
         let locked = middle.lock_if(|s: State| s.has(WAITING));

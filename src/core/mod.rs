@@ -5,7 +5,7 @@
 //! [`Consumer`], which adds stages and in the end takes or gives up the result.
 //! Any number of [`Handle`]s cancel it and any number of [`PauseGuard`]s hold
 //! it up. All own a counted reference to the [`Block`](block::Block), and so does
-//! an [`Anchor`], which stands for a `Consumer` whose result is elsewhere.
+//! an [`EmptyChain`], which is what a `Consumer` leaves whose result was taken.
 //!
 //! # Invariants
 //!
@@ -13,7 +13,7 @@
 //!    one who holds, a counted reference. The count stands in the state word.
 //!    Whoever takes it to zero frees the block, and touches it no more.
 //! 2. *One firing.* `FIRED` is set once, by the compare-exchange that also sets
-//!    `RUNNING`, or `VALUE_INLINE`; or from the start, in an anchor. Nobody fires a
+//!    `RUNNING`, or `VALUE_INLINE`; or from the start, in an `EmptyChain`. Nobody fires a
 //!    chain whose `FIRED` is set.
 //! 3. *One runner.* Whoever sets `RUNNING` is the runner until it clears it. It
 //!    alone reads records and moves `read`, and it holds a reference.
@@ -23,7 +23,7 @@
 //!    whoever holds `LOCKED` (the [`Wait`](link::Wait)) and to the runner of
 //!    the awaited chain, which ends the wait; fired and none of these, to the
 //!    owner of the `Consumer`. `FORWARDED`: it holds a [`Forward`](link::Forward)
-//!    and changes no more. An anchor's slot is empty. The *early* place is the
+//!    and changes no more. The slot of an `EmptyChain` is empty. The *early* place is the
 //!    head's; with `VALUE_INLINE` it holds the value in place of the slot, and belongs
 //!    to whom the slot would: to the runner, or to the owner of the `Consumer`.
 //! 5. *`LOCKED`* is held for a few instructions, over no allocation and no code
@@ -73,11 +73,12 @@
 //! | `FORWARDED` | nothing: a middle that let go, of which only handles are left |
 
 mod after_stage;
-mod anchor;
 mod arena;
 mod block;
 mod cancel;
 mod consumer;
+mod due_run;
+mod empty_chain;
 mod fast_fire;
 mod give_back;
 mod info;
@@ -91,25 +92,23 @@ mod record;
 mod repr;
 mod run;
 mod shared_future;
-mod shim;
 mod slot;
 mod span;
 mod stage;
 mod state;
-mod taken;
 mod trampoline;
+mod unhandled;
 mod waker;
-mod whence;
 
-pub(crate) use anchor::Anchor;
 pub(crate) use cancel::{Attempt, CancelRequest, Delegate, Handle, Running, Sent};
 pub(crate) use consumer::{Consumer, OnCancel, pair, pair_with};
-pub(crate) use give_back::ReturnTo;
+pub(crate) use due_run::DueRun;
+pub(crate) use empty_chain::EmptyChain;
+pub(crate) use give_back::{GiveBack, ReturnTo};
 pub(crate) use info::{WATCH, Watch, WatchState};
 pub(crate) use pause::PauseGuard;
 pub(crate) use producer::Producer;
-pub(crate) use repr::{Repr, View};
+pub(crate) use repr::{Repr, ResultAndPlace};
 pub(crate) use shared_future::{Controller, FirstTurn, OutputSink, PollErased, SharedFuture};
+pub(crate) use span::CurrentSpan;
 pub(crate) use stage::{Handles, Site, Stage, Step, call, with_trace};
-pub(crate) use taken::Taken;
-pub(crate) use whence::Origin;

@@ -2,6 +2,7 @@
 
 use super::block::{ChainPtr, Transition, UntypedResult};
 use super::cancel::{Calls, CancelHooks, Hook};
+use super::due_run::DueRun;
 use super::fast_fire;
 use super::run::{run, stop};
 use super::state::{
@@ -96,6 +97,23 @@ impl<T> Producer<T> {
             run(chain);
         }
         Ok(())
+    }
+
+    /// As `fire`, but leaves the run of the chain to the caller.
+    pub(crate) fn fire_for(
+        self,
+        result: Result<T, Failure>,
+        only_seen: bool,
+    ) -> Result<DueRun, Result<T, Failure>> {
+        let chain = self.into_ptr();
+        let Some(state) = claim(chain, if only_seen { UNOBSERVED } else { 0 }) else {
+            chain.release(1, 0);
+            return Err(result);
+        };
+        // SAFETY: we fired it; the reference that the producer had is the run's.
+        unsafe { fill(chain, state, result) };
+        // SAFETY: it is fired, its slot is filled, and we are its runner.
+        Ok(unsafe { DueRun::of(chain) })
     }
 
     pub(crate) fn is_cancelled(&self) -> bool {

@@ -1,6 +1,7 @@
 //! What a chain's memory holds for each stage: a header, then the closure.
 
 use super::block::ChainPtr;
+use super::due_run::After;
 use super::link::Link;
 use std::any::Any;
 use std::panic::Location;
@@ -62,7 +63,7 @@ pub(super) enum RecordClass {
 /// How a run goes on after a record.
 pub(super) enum Flow {
     /// To the next record.
-    Transition,
+    Next,
     /// When this chain, whose consumer is handed over, is at rest.
     Wait(ChainPtr),
     /// The last record took the value: the run ends.
@@ -71,6 +72,8 @@ pub(super) enum Flow {
     Deliver(Link),
     /// The last record fired another chain, whose runner we are now.
     Fired(ChainPtr),
+    /// The same, and something is to be done when that one's run is over.
+    FiredThen(Box<After>),
     /// The span of the next stages is another one.
     Span,
     /// The next record is in another chunk.
@@ -91,12 +94,21 @@ pub(super) unsafe fn pass(record: *mut Record, chain: ChainPtr, size: usize) {
     });
 }
 
+/// The alignment of a record and its closure, on every target.
+pub(super) const RECORD_ALIGN: usize = 8;
+
 /// The bytes in front of the closure.
 pub(super) const HEADER: usize = size_of::<Record>();
 
+/// The largest closure that lies in its record.
+const MAX_CLOSURE: usize = 128;
+
+/// The size of the largest record.
+pub(super) const MAX_RECORD: usize = HEADER + MAX_CLOSURE;
+
 /// A closure's place: in the record if it is small, else boxed.
 pub(super) const fn is_inline<S>() -> bool {
-    size_of::<S>() <= 128 && align_of::<S>() <= 8
+    size_of::<S>() <= MAX_CLOSURE && align_of::<S>() <= RECORD_ALIGN
 }
 
 /// The size of a record with an `S`, rounded up to whole words.
@@ -106,7 +118,7 @@ pub(super) const fn size_with<S>() -> usize {
     } else {
         size_of::<*mut S>()
     };
-    HEADER + closure.next_multiple_of(8)
+    HEADER + closure.next_multiple_of(RECORD_ALIGN)
 }
 
 /// Stores the closure behind the header.
@@ -116,7 +128,7 @@ pub(super) const fn size_with<S>() -> usize {
 /// `record` is followed by `size_with::<S>() - HEADER` free bytes.
 #[inline]
 pub(super) unsafe fn write_closure<S>(record: *mut Record, closure: S) {
-    // SAFETY: the caller says so; a record is aligned to 8 and so is its end.
+    // SAFETY: the caller says so; a record is aligned to `RECORD_ALIGN`, and so is its end.
     unsafe {
         let place = record.add(1);
         if is_inline::<S>() {

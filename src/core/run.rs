@@ -3,19 +3,21 @@
 
 use super::after_stage::Calls;
 use super::block::ChainPtr;
+use super::due_run::After;
 use super::fast_fire;
 use super::link;
 use super::record::{Flow, Record, RecordClass};
-use super::shim::Ordering;
-use super::span::SpanScope;
+use super::span::{self, SpanScope};
 use super::state::{
     AFTER_STAGE, APPENDED, CLOSED, REF, RUNNING, State, TAKING_WAKER, VALUE_INLINE, WAKER,
 };
 use crate::failure::catch_and_log;
+use crate::sync::Ordering;
 use std::any::Any;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr;
+use tracing::Span;
 
 /// A run on this thread's stack: the chain that it runs now, and the run whose
 /// stage started it.
@@ -84,14 +86,25 @@ pub(super) unsafe fn run(start: ChainPtr) {
         active: entered.0,
         record: ptr::null_mut(),
         scope: SpanScope::new(),
+        after: None,
         calls: Calls::new(),
     };
     // The panics of stages are caught here, once for a whole run. Unwind
     // safety: what the stage owned is gone, and the slot gets a failure.
-    // SAFETY: as the caller says; `stage_panicked` brings the chain to where a stage
-    // that returned would have left it.
-    while let Err(payload) = catch_unwind(AssertUnwindSafe(|| unsafe { run.go_on() })) {
-        run.stage_panicked(payload);
+    loop {
+        // SAFETY: as the caller says, or as who fired the next chain says;
+        // `stage_panicked` brings the chain to where a stage that returned would
+        // have left it.
+        while let Err(payload) = catch_unwind(AssertUnwindSafe(|| unsafe { run.go_on() })) {
+            run.stage_panicked(payload);
+        }
+        if run.after.is_none() {
+            break;
+        }
+        let Some(next) = After::pop(&mut run.after) else {
+            break;
+        };
+        run.go_to(next);
     }
     let calls = std::mem::take(&mut run.calls);
     // A run that is over has left its scope, and owns nothing else.
@@ -111,6 +124,8 @@ struct Run<'a> {
     scope: SpanScope,
     /// What the run has to call when it is over.
     calls: Calls,
+    /// What is to be done when this run is over.
+    after: Option<Box<After>>,
 }
 
 /// What is to be done at the end of the records.
@@ -185,7 +200,7 @@ impl Run<'_> {
             };
             self.record = ptr::null_mut();
             match flow {
-                Flow::Transition => {}
+                Flow::Next => {}
                 Flow::Jump(chunk) => block.reader.with_mut(|reader| {
                     // SAFETY: we are the runner, and this was the jump.
                     unsafe { (*reader).jump(chunk) }
@@ -232,12 +247,13 @@ impl Run<'_> {
             // What stands here is the last record (8).
             return End::Last;
         }
-        self.scope.leave(&self.chain().block().info);
-        if stop_and_wake(self.chain(), state) {
-            End::Rest
-        } else {
-            End::Again
+        let chain = self.chain();
+        let mut span = self.scope.end(&chain.block().info);
+        if stop_and_wake(chain, state, &mut span) {
+            return End::Rest;
         }
+        span::put_back(span, &chain.block().info);
+        End::Again
     }
 
     /// Goes on as a record said, and says whether the run is over.
@@ -248,10 +264,11 @@ impl Run<'_> {
     #[inline(never)]
     unsafe fn handle_flow(&mut self, flow: Flow) -> bool {
         let chain = self.chain();
-        self.scope.leave(&self.chain().block().info);
+        let info = &chain.block().info;
         match flow {
-            Flow::Transition | Flow::Jump(_) | Flow::Span => {}
+            Flow::Next | Flow::Jump(_) | Flow::Span => self.scope.leave(info),
             Flow::Wait(inner) => {
+                self.scope.leave(info);
                 // SAFETY: we are the runner, the slot is empty, and the consumer
                 // of `inner` was handed over.
                 match unsafe { link::wait(chain, inner, &mut self.calls) } {
@@ -260,16 +277,24 @@ impl Run<'_> {
                 }
             }
             Flow::Finished => {
+                span::discard(self.scope.end(info));
                 chain.release_run(1, &mut self.calls);
                 return true;
             }
             Flow::Deliver(link) => {
+                span::discard(self.scope.end(info));
                 // SAFETY: we ran the link, so the slot holds its value.
                 let outer = unsafe { link::deliver(chain, link, &mut self.calls) };
                 self.go_to(outer);
             }
             Flow::Fired(next) => {
+                span::discard(self.scope.end(info));
                 chain.release_run(1, &mut self.calls);
+                self.go_to(next);
+            }
+            Flow::FiredThen(after) => {
+                chain.release_run(1, &mut self.calls);
+                let next = after.push(&mut self.after);
                 self.go_to(next);
             }
         }
@@ -298,23 +323,29 @@ impl Run<'_> {
 #[inline]
 pub(super) fn stop(chain: ChainPtr, state: State) -> bool {
     if state.is_sole() {
-        // An anchor whose result was taken was dropped while it was held.
+        // An EmptyChain was dropped while a pause held it up.
         chain.release(1, RUNNING);
         return true;
     }
     chain.change(state, (state.0 & !RUNNING) - REF).is_ok()
 }
 
-/// Goes to rest from `state`, or says that it has changed. Then the owner of
-/// the consumer, whose reference keeps the block, is woken.
-fn stop_and_wake(chain: ChainPtr, state: State) -> bool {
+/// Goes to rest from `state`, or says that it has changed. At rest the chain's
+/// `span` is closed, and then the owner of the consumer, whose reference keeps
+/// the block, is woken.
+fn stop_and_wake(chain: ChainPtr, state: State, span: &mut Option<Span>) -> bool {
     if !state.has(WAKER) {
-        return stop(chain, state);
+        let stopped = stop(chain, state);
+        if stopped {
+            span::discard(span.take());
+        }
+        return stopped;
     }
     let to = (state.0 & !(RUNNING | WAKER)) | TAKING_WAKER;
     if chain.change(state, to).is_err() {
         return false;
     }
+    span::discard(span.take());
     wake(chain);
     true
 }

@@ -1,7 +1,7 @@
 //! A future in a shared object, polled in place by whoever has its turn.
 
 use super::cancel::{CancelRequest, Delegate};
-use super::shim::{AtomicBool, Ordering, Spin, UnsafeCell};
+use crate::sync::{AtomicBool, Ordering, Spin, UnsafeCell};
 use futures::task::{ArcWake, waker, waker_ref};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;

@@ -71,6 +71,23 @@ impl<const WORDS: usize> Slot<WORDS> {
         }
     }
 
+    /// Borrows the value where it lies, while others may as well.
+    ///
+    /// # Safety
+    ///
+    /// The slot holds a `V`, which nobody changes meanwhile.
+    #[inline]
+    pub(super) unsafe fn get<V>(&self) -> &V {
+        let place: *const Self = self;
+        if Self::fits::<V>() {
+            // SAFETY: the caller says so.
+            unsafe { &*place.cast::<V>() }
+        } else {
+            // SAFETY: `put` stored a pointer from `Box::into_raw`.
+            unsafe { &**place.cast::<*mut V>() }
+        }
+    }
+
     /// Borrows the value where it lies.
     ///
     /// # Safety

@@ -4,13 +4,19 @@
 //! A span is too large for each stage, and most have none. So where the span
 //! of a stage differs from that of the one before, a record that changes it
 //! goes between them, and neighbours share it.
+//!
+//! A chain has a span only between the change to it and the end of what there
+//! is to run: a span whose request is over is closed, although somebody may
+//! still keep the chain. So a stage that is added to a chain at rest brings its
+//! span along, also where it is that of the stage before.
 
 use super::block::ChainPtr;
 use super::consumer::append;
 use super::info::{ChainInfo, ChainInfoExt};
 use super::record::{
-    Flow, HEADER, Payload, Record, RecordClass, RecordVTable, pass, read_closure, write_closure,
+    Flow, Payload, Record, RecordClass, RecordVTable, pass, read_closure, size_with, write_closure,
 };
+use super::state::State;
 use crate::failure::catch_and_log;
 use tracing::level_filters::LevelFilter;
 use tracing::{Id, Metadata, Span};
@@ -36,7 +42,7 @@ impl Current {
 }
 
 static CHANGE: RecordVTable = RecordVTable {
-    size: HEADER + size_of::<Span>().next_multiple_of(8),
+    size: size_with::<Span>(),
     run: change,
     sort: RecordClass::Other,
 };
@@ -56,7 +62,7 @@ unsafe fn change(record: *mut Record, chain: ChainPtr) -> Flow {
         // SAFETY: this is the runner's (invariant 3).
         unsafe { (*place).replace(span) }
     });
-    catch_and_log("the end of a span", || drop(old));
+    discard(old);
     Flow::Span
 }
 
@@ -122,12 +128,52 @@ pub(super) unsafe fn append_change(chain: ChainPtr) {
 
 const LOOK_UP: &str = "the look-up of the current span";
 
+/// Forgets which span was appended last, if the chain is at rest: there it has
+/// given its span back, and the next stage brings its own.
+///
+/// By the owner of the consumer, before an append, and before a pause, after
+/// which the chain is not at rest any more.
+#[cold]
+pub(super) fn forget_appended_at_rest(chain: ChainPtr, seen: State) {
+    if seen.is_at_rest()
+        && let Some(ext) = chain.block().info.ext()
+    {
+        // SAFETY: this is the consumer's owner's.
+        ext.appended.with_mut(|last| unsafe { *last = None });
+    }
+}
+
+/// Gives the chain the current span, which is that of the stage that was just
+/// appended.
+///
+/// A chain that was running when the stage was appended, so that its span was
+/// taken to be the one of the stage before, may have come to rest meanwhile, and
+/// have given that span back.
+///
+/// By the owner of the consumer, who has just become the runner.
+#[cold]
+pub(super) fn restore(chain: ChainPtr) {
+    let Some(ext) = chain.block().info.ext() else {
+        return;
+    };
+    // SAFETY: this is the consumer's owner's.
+    if ext.appended.with(|last| unsafe { (*last).is_none() }) {
+        return;
+    }
+    let mut span = Span::none();
+    catch_and_log(LOOK_UP, || span = Span::current());
+    give_back(span, ext);
+}
+
 /// The span that a run is in, entered once for all neighbouring stages.
 pub(super) struct SpanScope {
+    /// Whether the chain was asked for its span.
     looked: bool,
-    /// The chain's, which gets it back. Not a guard: a subscriber that panics
-    /// when it is left would take the span along.
-    entered: Option<Span>,
+    /// The chain's span, which the chain does not have meanwhile. Not a guard: a
+    /// subscriber that panics when it is left would take the span along.
+    span: Option<Span>,
+    /// Whether that span was entered: not if the subscriber panicked.
+    entered: bool,
 }
 
 impl SpanScope {
@@ -135,7 +181,8 @@ impl SpanScope {
     pub(super) fn new() -> Self {
         SpanScope {
             looked: false,
-            entered: None,
+            span: None,
+            entered: false,
         }
     }
 
@@ -156,49 +203,149 @@ impl SpanScope {
     #[cold]
     #[inline(never)]
     fn enter_that_of(&mut self, ext: &ChainInfoExt) {
-        // SAFETY: by the runner (invariant 3).
-        let Some(span) = ext.span.with_mut(|span| unsafe { (*span).take() }) else {
-            return;
-        };
-        let mut entered = false;
-        catch_and_log("the entering of a span", || {
-            // `exit` is the end of this guard.
-            std::mem::forget(span.enter());
-            entered = true;
-        });
-        if entered {
-            self.entered = Some(span);
-        } else {
-            give_back(span, ext);
+        self.span = take(ext);
+        if let Some(span) = &self.span {
+            catch_and_log("the entering of a span", || {
+                // `exit` is the end of this guard.
+                std::mem::forget(span.enter());
+                self.entered = true;
+            });
         }
     }
 
-    /// Leaves it: the run ends, changes chains, or the span changes.
+    /// Leaves it, and gives it back to the chain: the run changes chains, or
+    /// stops for a pause, or the span changes.
     ///
     /// By the runner.
     #[inline]
     pub(super) fn leave(&mut self, info: &ChainInfo) {
         self.looked = false;
-        if let Some(span) = self.entered.take() {
-            leave_that_of(span, info);
+        if self.span.is_some() {
+            self.leave_that_of(info);
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn leave_that_of(&mut self, info: &ChainInfo) {
+        put_back(self.exit(), info);
+    }
+
+    /// Leaves it, and returns it: the chain comes to rest, or to its end, and
+    /// keeps no span then, however long a handle keeps the chain.
+    ///
+    /// By the runner.
+    #[inline]
+    pub(super) fn end(&mut self, info: &ChainInfo) -> Option<Span> {
+        if self.looked && self.span.is_none() {
+            self.looked = false;
+            return None;
+        }
+        self.end_that_of(info)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn end_that_of(&mut self, info: &ChainInfo) -> Option<Span> {
+        let looked = std::mem::replace(&mut self.looked, false);
+        if looked {
+            self.exit()
+        } else {
+            info.ext().and_then(take)
+        }
+    }
+
+    /// Leaves the span, if it was entered.
+    fn exit(&mut self) -> Option<Span> {
+        let span = self.span.take()?;
+        if std::mem::replace(&mut self.entered, false) {
+            exit(&span);
+        }
+        Some(span)
     }
 }
 
 impl Drop for SpanScope {
     /// What is not left in order is left by a panic of this library's own.
     fn drop(&mut self) {
-        if let Some(span) = &self.entered {
-            exit(span);
+        drop(self.exit());
+    }
+}
+
+/// Takes the chain's span.
+///
+/// By the runner.
+fn take(ext: &ChainInfoExt) -> Option<Span> {
+    // SAFETY: by the runner (invariant 3).
+    ext.span.with_mut(|span| unsafe { (*span).take() })
+}
+
+/// Drops the span of a chain that runs no more, and is kept by handles.
+///
+/// By the runner.
+pub(super) fn drop_that_of(info: &ChainInfo) {
+    if let Some(ext) = info.ext() {
+        discard(take(ext));
+    }
+}
+
+/// Drops a span, which calls the subscriber.
+#[inline]
+pub(super) fn discard(span: Option<Span>) {
+    if let Some(span) = span {
+        discard_that(span);
+    }
+}
+
+/// The span that was current somewhere, for code of the user's that is called
+/// later and is no stage.
+pub(crate) struct CurrentSpan(Span);
+
+impl CurrentSpan {
+    pub(crate) fn capture() -> Self {
+        let mut span = Span::none();
+        if LevelFilter::current() != LevelFilter::OFF {
+            catch_and_log(LOOK_UP, || span = Span::current());
         }
+        CurrentSpan(span)
+    }
+
+    /// Calls `f`, whose panics are its own, inside of the span.
+    pub(crate) fn in_scope<R>(&self, f: impl FnOnce() -> R) -> R {
+        struct Entered<'a>(Option<&'a Span>);
+
+        impl Drop for Entered<'_> {
+            fn drop(&mut self) {
+                if let Some(span) = self.0 {
+                    exit(span);
+                }
+            }
+        }
+
+        let mut entered = Entered(None);
+        if !self.0.is_none() {
+            catch_and_log("the entering of a span", || {
+                // `exit` is the end of this guard.
+                std::mem::forget(self.0.enter());
+                entered.0 = Some(&self.0);
+            });
+        }
+        f()
     }
 }
 
 #[cold]
 #[inline(never)]
-fn leave_that_of(span: Span, info: &ChainInfo) {
-    exit(&span);
-    if let Some(ext) = info.ext() {
+fn discard_that(span: Span) {
+    catch_and_log("the end of a span", || drop(span));
+}
+
+/// Undoes [`SpanScope::end`].
+///
+/// By the runner.
+#[inline]
+pub(super) fn put_back(span: Option<Span>, info: &ChainInfo) {
+    if let (Some(span), Some(ext)) = (span, info.ext()) {
         give_back(span, ext);
     }
 }
@@ -223,5 +370,5 @@ fn give_back(span: Span, ext: &ChainInfoExt) {
         *place = Some(span);
         None
     });
-    catch_and_log("the end of a span", || drop(unwanted));
+    discard(unwanted);
 }

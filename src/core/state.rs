@@ -31,9 +31,6 @@ pub(super) const UNOBSERVED: u64 = 1 << 12;
 /// The value lies where the producer put it, beside the slot.
 pub(super) const VALUE_INLINE: u64 = 1 << 13;
 
-/// Of an anchor: the result that it stands for was taken.
-pub(super) const GONE: u64 = 1 << 14;
-
 /// A call waits for the end of the run: see [`after_stage`](super::after_stage).
 /// Set only beside `RUNNING`; the transition that ends that clears it.
 pub(super) const AFTER_STAGE: u64 = 1 << 15;
@@ -159,7 +156,6 @@ mod tests {
             CLOSED,
             UNOBSERVED,
             VALUE_INLINE,
-            GONE,
             AFTER_STAGE,
         ] {
             assert_eq!(flag.count_ones(), 1);

@@ -1,10 +1,10 @@
 //! What is known of one watched chain.
 
 use crate::core::{Watch, WatchState};
-use crate::failure::{Failure, lock};
+use crate::failure::Failure;
+use crate::sync::{Numbers, lock};
 use std::collections::BTreeMap;
 use std::panic::Location;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Instant;
 
@@ -44,14 +44,13 @@ pub(super) enum Awaited {
     Unknown,
 }
 
-static NEXT: AtomicU64 = AtomicU64::new(1);
+static NEXT: Numbers = Numbers::new();
 static ALL: Mutex<BTreeMap<u64, Weak<Record>>> = Mutex::new(BTreeMap::new());
 
 /// Makes the record of a chain that is being made.
 pub(super) fn make(made: &'static Location<'static>) -> Arc<dyn Watch> {
     let record = Arc::new(Record {
-        // ORDERING: only that no two are the same matters.
-        id: NEXT.fetch_add(1, Ordering::Relaxed),
+        id: NEXT.next(),
         made,
         since: Instant::now(),
         story: Mutex::default(),

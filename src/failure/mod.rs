@@ -36,7 +36,6 @@ pub use unhandled::{Unhandled, set_unhandled_hook};
 pub use value::Failure;
 
 use std::error::Error;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Any error, boxed: what the functions that make a [`Failure`] accept.
 ///
@@ -54,11 +53,3 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// assert_eq!(testing::failure_of(d).to_string(), "not positive");
 /// ```
 pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
-
-/// Locks `mutex`, whether or not a thread panicked while it held it.
-///
-/// No lock of this crate is held across code that can leave its data half
-/// changed, so a poisoned lock says nothing.
-pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}

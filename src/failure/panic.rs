@@ -1,6 +1,6 @@
 //! A panic, caught and carried on as an error.
 
-use super::lock;
+use crate::sync::lock;
 use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};

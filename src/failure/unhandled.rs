@@ -4,7 +4,8 @@
 //! else to `tracing`, else (no subscriber in this thread) to stderr.
 
 use super::panic::is_heard;
-use super::{Failure, catch_and_log, lock};
+use super::{Failure, catch_and_log};
+use crate::sync::lock;
 use std::cell::RefCell;
 use std::fmt;
 use std::panic::Location;

@@ -1,8 +1,10 @@
 //! The failure itself.
 
+use super::group::Agreed;
 use super::panic::PanicError;
 use super::trace::{Path, Picture, Place, Trace};
-use super::{BoxError, Cancelled, DeferredError, ResolverDropped, TimedOut, Trapped, lock};
+use super::{BoxError, Cancelled, DeferredError, FailureGroup, ResolverDropped, TimedOut, Trapped};
+use crate::sync::lock;
 use std::any::Any;
 use std::error::Error;
 use std::fmt;
@@ -49,13 +51,21 @@ struct Inner<H: ?Sized> {
     path: Mutex<Path>,
     // A cancellation that was asked for by dropping: nobody wants its report.
     quiet: bool,
+    /// What the failures of a group agree on, if this is the failure of one.
+    agreed: Option<Agreed>,
     holder: H,
 }
 
 /// What an error is in: itself, or the box that it came in. A question to the
 /// error for its type would take longer than this.
-trait Holder: Send + Sync + 'static {
+pub(super) trait Holder: Send + Sync + 'static {
     fn error(&self) -> &(dyn Error + Send + Sync + 'static);
+
+    /// Moves the failures that the error consists of to `into`, before it is
+    /// dropped.
+    fn release(&mut self, into: &mut Vec<Failure>) {
+        let _ = into;
+    }
 }
 
 impl<E: Error + Send + Sync + 'static> Holder for E {
@@ -120,20 +130,30 @@ impl Failure {
         match holder.error().source().and_then(carried) {
             // A branch of its own: an Option of a path would pass through memory,
             // which is 3 of the 130 ns of a chain that fails and recovers.
-            None => Failure::build(holder, Path::new(at), false),
+            None => Failure::build(holder, Path::new(at), false, None),
             Some(wrapped) => {
-                let path = wrapped.path();
-                Failure::wrapped(holder, path)
+                let (path, quiet) = (wrapped.path(), wrapped.is_quiet());
+                Failure::wrapped(holder, path, quiet)
             }
         }
     }
 
     /// One that was wrapped on its way (by a context, say) keeps the path that
-    /// it had.
+    /// it had; and if nobody wanted a report of it, nobody wants one of this.
     #[cold]
     #[inline(never)]
-    fn wrapped(holder: impl Holder, path: Path) -> Self {
-        Failure::build(holder, path, false)
+    fn wrapped(holder: impl Holder, path: Path, quiet: bool) -> Self {
+        Failure::build(holder, path, quiet, None)
+    }
+
+    /// The failure of a group, which consists of other failures.
+    #[cold]
+    pub(super) fn of_group(
+        holder: impl Holder,
+        agreed: Agreed,
+        at: &'static Location<'static>,
+    ) -> Self {
+        Failure::build(holder, Path::new(at), agreed.quiet, Some(agreed))
     }
 
     pub(crate) fn cancelled(
@@ -141,7 +161,7 @@ impl Failure {
         quiet: bool,
         at: &'static Location<'static>,
     ) -> Self {
-        Failure::build(Cancelled { reason }, Path::new(at), quiet)
+        Failure::build(Cancelled { reason }, Path::new(at), quiet, None)
     }
 
     /// For a Deferred whose failure nobody can see.
@@ -150,14 +170,15 @@ impl Failure {
     }
 
     pub(crate) fn panicked(payload: Box<dyn Any + Send>, at: &'static Location<'static>) -> Self {
-        Failure::build(PanicError::new(payload), Path::new(at), false)
+        Failure::build(PanicError::new(payload), Path::new(at), false, None)
     }
 
-    fn build(holder: impl Holder, path: Path, quiet: bool) -> Self {
+    fn build(holder: impl Holder, path: Path, quiet: bool, agreed: Option<Agreed>) -> Self {
         let path = Mutex::new(path);
         let inner = Arc::new(Inner {
             path,
             quiet,
+            agreed,
             holder,
         });
         Failure { inner }
@@ -196,14 +217,38 @@ impl Failure {
         Trapped::new(self)
     }
 
-    /// Returns whether this is a [`Cancelled`].
+    /// Returns whether this is a [`Cancelled`], or a
+    /// [`FailureGroup`](crate::FailureGroup) of nothing else.
     pub fn is_cancelled(&self) -> bool {
-        self.is::<Cancelled>()
+        match self.inner.agreed {
+            Some(agreed) => agreed.cancelled,
+            None => self.is_each::<Cancelled>(Failure::is_cancelled),
+        }
     }
 
-    /// Returns whether this is a [`TimedOut`].
+    /// Returns whether this is a [`TimedOut`], or a
+    /// [`FailureGroup`](crate::FailureGroup) of nothing else.
     pub fn is_timed_out(&self) -> bool {
-        self.is::<TimedOut>()
+        match self.inner.agreed {
+            Some(agreed) => agreed.timed_out,
+            None => self.is_each::<TimedOut>(Failure::is_timed_out),
+        }
+    }
+
+    /// Whether the error, or one of its sources, is an `E`, or a group of
+    /// failures that are.
+    fn is_each<E: Error + 'static>(&self, is: impl Fn(&Failure) -> bool) -> bool {
+        let mut next: Option<&(dyn Error + 'static)> = Some(self.error());
+        while let Some(error) = next {
+            if error.is::<E>() {
+                return true;
+            }
+            if let Some(group) = error.downcast_ref::<FailureGroup>() {
+                return !group.failures.is_empty() && group.failures.iter().all(is);
+            }
+            next = error.source();
+        }
+        false
     }
 
     /// Returns whether this is a panic that was caught in a callback, a
@@ -260,6 +305,14 @@ impl Failure {
     pub(crate) fn is_quiet(&self) -> bool {
         self.inner.quiet
     }
+
+    /// Moves the failures that this one consists of to `into`, if it is going
+    /// to be dropped and has no clone.
+    pub(super) fn release(&mut self, into: &mut Vec<Failure>) {
+        if let Some(inner) = Arc::get_mut(&mut self.inner) {
+            inner.holder.release(into);
+        }
+    }
 }
 
 /// The failure that `error` or a source of it carries.
@@ -307,13 +360,21 @@ impl fmt::Display for Failure {
     }
 }
 
+/// How many causes `Debug` shows: groups of groups have as many as they have
+/// levels.
+const CAUSES_SHOWN: usize = 32;
+
 impl fmt::Debug for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Failure: {}", self.error())?;
         let mut source = self.error().source();
-        while let Some(error) = source {
+        for _ in 0..CAUSES_SHOWN {
+            let Some(error) = source else { break };
             write!(f, "\n  caused by: {error}")?;
             source = error.source();
+        }
+        if source.is_some() {
+            f.write_str("\n  ..")?;
         }
         let trace = self.trace();
         write!(f, "\n{trace}")?;

@@ -103,7 +103,7 @@ impl<T: Send + 'static> Deferred<T> {
     /// # }
     /// ```
     #[track_caller]
-    pub fn cancel_when(self, signal: impl Future<Output = ()> + Send + 'static) -> Deferred<T> {
+    pub fn cancel_when(mut self, signal: impl Future<Output = ()> + Send + 'static) -> Deferred<T> {
         if self.is_fired() {
             drop(Signal::new(signal));
             return self;

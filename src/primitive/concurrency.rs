@@ -14,10 +14,12 @@
 //!    (see [`Group`]), the parts are dropped and never come back.
 
 use super::gather::Values;
-use super::group::{AtCancel, Group, Mode, Options, unwanted};
+use super::group::{AtCancel, Combine, Group, Options};
 use super::list::Results;
 use crate::chain::{Deferred, Outcome};
-use crate::failure::{DeferredError, Failure, catch_and_log, lock};
+use crate::core::{CancelRequest, CurrentSpan, DueRun};
+use crate::failure::{DeferredError, Failure, catch_and_log};
+use crate::sync::lock;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::{Arc, Mutex};
@@ -75,6 +77,9 @@ where
 }
 
 /// A map over many items, about to be started; see [`map_with_concurrency`].
+///
+/// The function, and the iterator, are called in the `tracing` span in which the
+/// map was started, whoever ends the item before.
 ///
 /// A panic of the function is the failure of its item. A panic of the iterator
 /// fails the whole.
@@ -167,7 +172,7 @@ impl<I, F> ConcurrentMap<I, F> {
         I: Iterator + Send + 'static,
         F: FnMut(I::Item) -> R + Send + 'static,
         R: Outcome,
-        M: Mode<R::Output>,
+        M: Combine<R::Output>,
     {
         let (group, d) = Group::<R::Output, M>::open(self.options, self.made);
         let work = Arc::new(Work {
@@ -178,18 +183,21 @@ impl<I, F> ConcurrentMap<I, F> {
             }),
             limit: self.limit,
             made: self.made,
+            span: CurrentSpan::capture(),
         });
-        work.start_next();
+        drop(work.start_next());
         d
     }
 }
 
 /// A map that was started.
-struct Work<I, F, T: Send + 'static, M: Mode<T>> {
+struct Work<I, F, T: Send + 'static, M: Combine<T>> {
     group: Arc<Group<T, M>>,
     source: Mutex<Source<(I, F)>>,
     limit: usize,
     made: &'static Location<'static>,
+    /// The one in which the map was started.
+    span: CurrentSpan,
 }
 
 struct Source<P> {
@@ -202,21 +210,26 @@ where
     I: Iterator + Send + 'static,
     F: FnMut(I::Item) -> R + Send + 'static,
     T: Send + 'static,
-    M: Mode<T>,
+    M: Combine<T>,
     R: Outcome<Output = T>,
 {
-    /// Starts children as long as there is room.
-    fn start_next(self: &Arc<Self>) {
-        let Some(mut parts) = lock(&self.source).parts.take() else {
-            return;
+    /// Starts children as long as there is room. Each is started in the span of
+    /// the map, whoever makes room for it.
+    fn start_next(self: &Arc<Self>) -> DueRun {
+        let Some(parts) = lock(&self.source).parts.take() else {
+            return DueRun::NONE;
         };
+        self.span.in_scope(|| self.start_from(parts))
+    }
+
+    fn start_from(self: &Arc<Self>, mut parts: (I, F)) -> DueRun {
         loop {
             let is_over = self.group.is_over();
             if !is_over {
                 let mut source = lock(&self.source);
                 if source.active == self.limit {
                     source.parts = Some(parts);
-                    return;
+                    return DueRun::NONE;
                 }
                 source.active += 1;
             }
@@ -224,8 +237,7 @@ where
                 // Both are the user's, and may panic.
                 catch_and_log("the drop of an iterator", || drop(parts.0));
                 catch_and_log("the drop of a function", || drop(parts.1));
-                self.group.close();
-                return;
+                return self.group.close();
             }
         }
     }
@@ -236,31 +248,33 @@ where
             Ok(Some(item)) => item,
             Ok(None) => return false,
             Err(payload) => {
-                self.group.fail(Failure::panicked(payload, self.made));
+                drop(self.group.fail(Failure::panicked(payload, self.made)));
                 return false;
             }
         };
-        let child = Deferred::came_of(|| f(item), self.made);
-        let (index, is_unwanted) = self.group.enter(child.pending_handle());
+        let mut child = Deferred::came_of(|| f(item), self.made);
+        let home = child.take_return_to();
+        let (index, is_unwanted) = self.group.enter(child.pending_handle(), home);
         if is_unwanted {
-            child.send_cancel(unwanted(self.made));
+            child.send_cancel(CancelRequest::unwanted(self.made));
         }
         match child.try_result() {
-            Ok(result) => self.end_one(index, result),
+            Ok(result) => drop(self.end_one(index, result)),
             Err(child) => {
                 let work = self.clone();
                 child.end(move |result| {
-                    work.end_one(index, result);
-                    work.start_next();
+                    let due = work.end_one(index, result);
+                    // Either fires the group, which happens once.
+                    due.or(work.start_next())
                 });
             }
         }
         true
     }
 
-    fn end_one(&self, index: usize, result: Result<T, Failure>) {
+    fn end_one(&self, index: usize, result: Result<T, Failure>) -> DueRun {
         lock(&self.source).active -= 1;
-        self.group.report(index, result);
+        self.group.report(index, result)
     }
 }
 

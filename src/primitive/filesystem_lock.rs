@@ -10,7 +10,8 @@
 
 use crate::chain::{Deferred, Resolver};
 use crate::core::{CancelRequest, Delegate};
-use crate::failure::{AlreadyLocking, Failure, TimedOut, lock};
+use crate::failure::{AlreadyLocking, Failure, TimedOut};
+use crate::sync::lock;
 use crate::task::Clock;
 use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};

@@ -1,6 +1,6 @@
 //! The values of several Deferreds.
 
-use super::group::{Mode, Options, collect};
+use super::group::{Combine, Options, collect};
 use crate::chain::Deferred;
 use crate::failure::Failure;
 use std::panic::Location;
@@ -8,13 +8,8 @@ use std::panic::Location;
 /// The values alone; there are only values, since the first failure ends it.
 pub(super) struct Values;
 
-impl<T: Send + 'static> Mode<T> for Values {
+impl<T: Send + 'static> Combine<T> for Values {
     type Output = Vec<T>;
-    const FIRST_VALUE: bool = false;
-
-    fn first(_: usize, value: T) -> Vec<T> {
-        vec![value]
-    }
 
     fn all(
         results: impl ExactSizeIterator<Item = Result<T, Failure>>,
@@ -23,8 +18,8 @@ impl<T: Send + 'static> Mode<T> for Values {
         results.collect()
     }
 
-    fn results(values: Vec<T>) -> impl Iterator<Item = Result<T, Failure>> {
-        values.into_iter().map(Ok)
+    fn results(values: Vec<T>) -> impl Iterator<Item = (usize, Result<T, Failure>)> {
+        values.into_iter().map(Ok).enumerate()
     }
 }
 

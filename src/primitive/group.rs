@@ -1,26 +1,34 @@
-//! What lists, races and bounded maps have in common: children whose results
-//! are put together.
+//! What lists, races, joins and bounded maps have in common: children whose
+//! results are put together.
 //!
-//! Invariants:
+//! Rules:
 //!
-//! 1. A place is `Waiting` from when its child is entered until that child
-//!    reports, which it does once; then it is `Done`, until the results are
-//!    taken, and `Empty`. `waiting` counts the places that wait.
-//! 2. `decided` is set once, by the report that brings the last result, by the
-//!    first report that is enough by itself, or by who closes a group with no
-//!    child left to wait for. Who sets it has the results to itself, drops
-//!    what is not wanted, and fires. Every later report is *late*.
-//! 3. The lock is held for moves and counts only: over no firing, cancelling,
-//!    report, or drop of a value.
-//! 4. A cancel goes to every place that waits, in order, each time it comes
-//!    while the output is unfired. Whether the group then fires by itself is
-//!    its owner's choice.
-//! 5. Each drop of a value that nobody gets is caught by itself: one that
-//!    panics neither stops the firing nor the drops of the others.
+//! - *\[one report\]* A child's slot is `Waiting` from when the child is entered
+//!   until it reports, which it does once; then the slot is `Done`. `waiting`
+//!   counts the slots that wait.
+//! - *\[one decision\]* `decided` is set once: by the report that brings the last
+//!   result, by the first report that is enough by itself, by a cancel that
+//!   fails the group, or by who closes a group with no child left to wait for.
+//!   Who sets it takes all slots, drops what is not wanted, and fires. Every
+//!   later report is *late*, and a group that is decided keeps nothing for the
+//!   children that it still has.
+//! - *\[lock\]* The lock is held for moves and counts only: over no firing,
+//!   cancelling, report, or drop of a value.
+//! - *\[cancel\]* A cancel goes to every child that waits, in order, each time it
+//!   comes while the group is undecided. Whether the group then fires by itself
+//!   is its owner's choice.
+//! - *\[panics\]* Each drop of a value that nobody gets is caught by itself: one
+//!   that panics neither stops the firing nor the drops of the others.
+//! - *\[home\]* A value that the group does not take, or whose output nobody
+//!   takes, goes back to where it came from (the item of a queue), if the child
+//!   says that there is such a place.
+//! - *\[no stack\]* The firing is the last thing that a report does, and is handed
+//!   on to who runs the child: groups inside of each other need no stack for
+//!   each level.
 
 use crate::chain::{Deferred, Resolver};
-use crate::core::{CancelRequest, Delegate, Handle};
-use crate::failure::{Failure, FirstError, catch_and_log, report};
+use crate::core::{CancelRequest, Delegate, DueRun, GiveBack, Handle, ReturnTo};
+use crate::failure::{Failure, catch_and_log, report};
 use crate::sync::{Mutex, MutexGuard, lock};
 use std::panic::Location;
 use std::sync::Arc;
@@ -50,15 +58,23 @@ pub(super) enum AtCancel {
 }
 
 /// How results become the output.
-pub(super) trait Mode<T: Send + 'static>: Send + Sync + 'static {
+pub(super) trait Combine<T: Send + 'static>: Send + Sync + 'static {
     /// The value of the group.
     type Output: Send + 'static;
 
     /// Whether one value is enough.
-    const FIRST_VALUE: bool;
+    const FIRST_VALUE: bool = false;
 
     /// Returns the output of a value that is enough.
-    fn first(index: usize, value: T) -> Self::Output;
+    fn first(index: usize, value: T) -> Self::Output {
+        let _ = (index, value);
+        unreachable!("one value is not enough")
+    }
+
+    /// Returns the group's failure where that of one child is enough.
+    fn first_failure(index: usize, failure: Failure, made: &'static Location<'static>) -> Failure {
+        Failure::first_error(index, failure, made)
+    }
 
     /// Returns the output of all the results.
     fn all(
@@ -66,112 +82,139 @@ pub(super) trait Mode<T: Send + 'static>: Send + Sync + 'static {
         made: &'static Location<'static>,
     ) -> Result<Self::Output, Failure>;
 
-    /// Takes an output that nobody gets apart.
-    fn results(output: Self::Output) -> impl Iterator<Item = Result<T, Failure>>;
+    /// Takes an output that nobody gets apart: each result, and whose it is.
+    fn results(output: Self::Output) -> impl Iterator<Item = (usize, Result<T, Failure>)>;
 }
 
 /// Where a child's result goes.
-enum Place<T> {
+enum ChildSlot<T> {
     /// With what cancels the child, if it had no result when it was entered.
     Waiting(Option<Handle>),
     Done(Result<T, Failure>),
-    Empty,
 }
 
 struct State<T, R> {
-    places: Vec<Place<T>>,
+    /// Of the children, in order; none once the group is decided.
+    slots: Vec<ChildSlot<T>>,
+    /// How many children were entered.
+    entered: usize,
     waiting: usize,
     /// Whether more children may come.
     open: bool,
     decided: bool,
     cancelled: bool,
     resolver: Option<Resolver<R>>,
+    /// By child, in order: where its value goes back to. Most have no such
+    /// place.
+    homes: Vec<(usize, GiveBack<T>)>,
 }
 
 /// Children, and the Deferred that their results go to.
-pub(super) struct Group<T: Send + 'static, M: Mode<T>> {
-    state: Mutex<State<T, M::Output>>,
+pub(super) struct Group<T: Send + 'static, C: Combine<T>> {
+    state: Mutex<State<T, C::Output>>,
     options: Options,
     made: &'static Location<'static>,
 }
 
 /// Puts `children` together.
-pub(super) fn collect<T: Send + 'static, M: Mode<T>>(
-    children: Vec<Deferred<T>>,
+pub(super) fn collect<T: Send + 'static, C: Combine<T>>(
+    mut children: Vec<Deferred<T>>,
     options: Options,
     made: &'static Location<'static>,
-) -> Deferred<M::Output> {
-    let places = children
-        .iter()
-        .map(|child| Place::Waiting(child.pending_handle()))
-        .collect();
-    let (group, d) = Group::<T, M>::with_places(places, options, made);
+) -> Deferred<C::Output> {
+    let mut homes = Vec::new();
+    let handles = children.iter_mut().enumerate().map(|(index, child)| {
+        homes.extend(child.take_return_to().map(|home| (index, home)));
+        child.pending_handle()
+    });
+    let handles = handles.collect();
+    let (group, d) = Group::<T, C>::of(handles, homes, options, made);
     for (index, child) in children.into_iter().enumerate() {
-        // A child that is ready costs neither memory nor a reference.
-        let child = if child.is_fired() {
-            match child.try_result() {
-                Ok(result) => {
-                    group.report(index, result);
-                    continue;
-                }
-                Err(child) => child,
-            }
-        } else {
-            child
-        };
-        let group = group.clone();
-        child.end(move |result| group.report(index, result));
+        group.watch(index, child, |value| value);
     }
-    group.close();
+    drop(group.close());
     d
 }
 
-impl<T: Send + 'static, M: Mode<T>> Group<T, M> {
+impl<T: Send + 'static, C: Combine<T>> Group<T, C> {
     /// Makes a group without a child, which is closed by
     /// [`close`](Group::close).
     pub(super) fn open(
         options: Options,
         made: &'static Location<'static>,
-    ) -> (Arc<Self>, Deferred<M::Output>) {
-        Group::with_places(Vec::new(), options, made)
+    ) -> (Arc<Self>, Deferred<C::Output>) {
+        Group::of(Vec::new(), Vec::new(), options, made)
     }
 
-    fn with_places(
-        places: Vec<Place<T>>,
+    /// Makes a group of children that wait, each of which is then to be
+    /// [watched](Group::watch).
+    pub(super) fn of(
+        handles: Vec<Option<Handle>>,
+        homes: Vec<(usize, GiveBack<T>)>,
         options: Options,
         made: &'static Location<'static>,
-    ) -> (Arc<Self>, Deferred<M::Output>) {
-        let group = Arc::new(Group::new(places, options, made));
-        let (resolver, d) = Deferred::with_delegate(made, group.clone());
-        let d = d.fired_by("its children");
-        lock(&group.state).resolver = Some(resolver);
-        (group, d)
-    }
-
-    fn new(places: Vec<Place<T>>, options: Options, made: &'static Location<'static>) -> Self {
-        let waiting = places.len();
-        Group {
-            state: Mutex::new(State {
-                places,
-                waiting,
-                open: true,
-                decided: false,
-                cancelled: false,
-                resolver: None,
-            }),
+    ) -> (Arc<Self>, Deferred<C::Output>) {
+        let has_homes = !homes.is_empty();
+        let slots: Vec<_> = handles.into_iter().map(ChildSlot::Waiting).collect();
+        let state = State {
+            entered: slots.len(),
+            waiting: slots.len(),
+            slots,
+            open: true,
+            decided: false,
+            cancelled: false,
+            resolver: None,
+            homes,
+        };
+        let group = Arc::new(Group {
+            state: Mutex::new(state),
             options,
             made,
+        });
+        let (resolver, mut d) = Deferred::with_delegate(made, group.clone());
+        if has_homes {
+            d = d.return_to(Untaken(group.clone()));
         }
+        lock(&group.state).resolver = Some(resolver);
+        (group, d.fired_by("its children"))
     }
 
-    /// Enters one more child, which then has to report, and returns its place;
+    /// Waits for the child of the slot given, whose value becomes a `T` by
+    /// `wrap`.
+    #[inline]
+    pub(super) fn watch<U: Send + 'static>(
+        self: &Arc<Self>,
+        index: usize,
+        mut child: Deferred<U>,
+        wrap: impl FnOnce(U) -> T + Send + 'static,
+    ) {
+        // A child that is ready costs neither memory nor a reference.
+        if child.is_fired() {
+            match child.try_result() {
+                Ok(result) => return drop(self.report(index, result.map(wrap))),
+                Err(unready) => child = unready,
+            }
+        }
+        let group = self.clone();
+        child.end(move |result| group.report(index, result.map(wrap)));
+    }
+
+    /// Enters one more child, which then has to report, and returns its number;
     /// and whether the child came too late, and is to be cancelled.
-    pub(super) fn enter(&self, handle: Option<Handle>) -> (usize, bool) {
+    pub(super) fn enter(&self, handle: Option<Handle>, home: Option<GiveBack<T>>) -> (usize, bool) {
         let mut state = lock(&self.state);
-        state.places.push(Place::Waiting(handle));
+        let index = state.entered;
+        state.entered += 1;
+        state.homes.extend(home.map(|home| (index, home)));
+        if state.decided {
+            let unwanted = state.cancelled || self.options.cancel_rest;
+            drop(state);
+            drop(handle);
+            return (index, unwanted);
+        }
+        state.slots.push(ChildSlot::Waiting(handle));
         state.waiting += 1;
-        let unwanted = state.cancelled || (state.decided && self.options.cancel_rest);
-        (state.places.len() - 1, unwanted)
+        (index, state.cancelled)
     }
 
     /// Whether the output is known, or nobody wants it any more.
@@ -181,185 +224,212 @@ impl<T: Send + 'static, M: Mode<T>> Group<T, M> {
     }
 
     /// Fails with what is no child's failure.
-    pub(super) fn fail(&self, failure: Failure) {
+    pub(super) fn fail(&self, failure: Failure) -> DueRun {
         let state = lock(&self.state);
         if state.decided {
             drop(state);
-            self.give_up(Err(failure), false);
+            self.give_up_failure(failure, false);
+            DueRun::NONE
         } else {
-            self.decide(state, |_| Err(failure));
+            self.decide(state, |_| Err(failure))
         }
     }
 
     /// No more children come.
-    pub(super) fn close(&self) {
+    pub(super) fn close(&self) -> DueRun {
         let mut state = lock(&self.state);
         state.open = false;
-        self.end_if_all(state);
+        self.end_if_all(state)
     }
 
     /// Takes in the result of a child.
     #[inline]
-    pub(super) fn report(&self, index: usize, result: Result<T, Failure>) {
+    pub(super) fn report(&self, index: usize, result: Result<T, Failure>) -> DueRun {
         match result {
             // The usual one, taken apart at once: what is written in parts and
             // moved as a whole makes the processor wait.
-            Ok(value) if !M::FIRST_VALUE => self.report_value(index, value),
+            Ok(value) if !C::FIRST_VALUE => self.report_value(index, value),
             result => self.report_any(index, result),
         }
     }
 
     #[inline(never)]
-    fn report_value(&self, index: usize, value: T) {
+    fn report_value(&self, index: usize, value: T) -> DueRun {
         let mut state = lock(&self.state);
         if state.decided {
-            drop(state);
-            return self.report_any(index, Ok(value));
+            return self.late(state, index, Ok(value));
         }
-        let place = std::mem::replace(&mut state.places[index], Place::Done(Ok(value)));
+        let slot = std::mem::replace(&mut state.slots[index], ChildSlot::Done(Ok(value)));
         state.waiting -= 1;
-        self.end_if_all(state);
-        drop(place);
+        let due = self.end_if_all(state);
+        drop(slot);
+        due
     }
 
     #[inline(never)]
-    fn report_any(&self, index: usize, result: Result<T, Failure>) {
+    fn report_any(&self, index: usize, result: Result<T, Failure>) -> DueRun {
         let mut state = lock(&self.state);
-        let place = std::mem::replace(&mut state.places[index], Place::Empty);
-        state.waiting -= 1;
         if state.decided {
-            let expected = state.cancelled;
-            drop(state);
-            self.give_up(result, expected);
-        } else if match result {
-            Ok(_) => M::FIRST_VALUE,
-            Err(_) => self.options.fire_on_one_errback,
-        } {
-            self.decide(state, |made| match result {
-                Ok(value) => Ok(M::first(index, value)),
-                Err(failure) => {
-                    let first = FirstError { index, failure };
-                    Err(Failure::from_error(first, made))
-                }
-            });
-        } else {
-            state.places[index] = Place::Done(result);
-            self.end_if_all(state);
+            return self.late(state, index, result);
         }
-        drop(place);
+        let is_enough = match result {
+            Ok(_) => C::FIRST_VALUE,
+            Err(_) => self.options.fire_on_one_errback,
+        };
+        state.waiting -= 1;
+        if is_enough {
+            // It reported: a cancel of the rest does not go to it.
+            let slot = std::mem::replace(&mut state.slots[index], ChildSlot::Waiting(None));
+            let due = self.decide(state, |made| match result {
+                Ok(value) => Ok(C::first(index, value)),
+                Err(failure) => Err(C::first_failure(index, failure, made)),
+            });
+            drop(slot);
+            due
+        } else {
+            let slot = std::mem::replace(&mut state.slots[index], ChildSlot::Done(result));
+            let due = self.end_if_all(state);
+            drop(slot);
+            due
+        }
+    }
+
+    #[cold]
+    fn late(
+        &self,
+        state: MutexGuard<'_, State<T, C::Output>>,
+        index: usize,
+        result: Result<T, Failure>,
+    ) -> DueRun {
+        let cancelled = state.cancelled;
+        drop(state);
+        self.give_up(index, result, cancelled);
+        DueRun::NONE
     }
 
     /// Fires with all results, if they are there.
     #[inline]
-    fn end_if_all(&self, state: MutexGuard<'_, State<T, M::Output>>) {
+    fn end_if_all(&self, state: MutexGuard<'_, State<T, C::Output>>) -> DueRun {
         if state.waiting == 0 && !state.open && !state.decided {
-            self.end(state);
+            self.end(state)
+        } else {
+            DueRun::NONE
         }
     }
 
-    fn end(&self, mut state: MutexGuard<'_, State<T, M::Output>>) {
+    fn end(&self, mut state: MutexGuard<'_, State<T, C::Output>>) -> DueRun {
         state.decided = true;
-        let places = std::mem::take(&mut state.places);
+        let slots = std::mem::take(&mut state.slots);
         let resolver = state.resolver.take();
         drop(state);
-        let results = places.into_iter().map(|place| match place {
-            Place::Done(result) => result,
-            Place::Waiting(_) | Place::Empty => unreachable!("every child reported"),
+        let results = slots.into_iter().map(|slot| match slot {
+            ChildSlot::Done(result) => result,
+            ChildSlot::Waiting(_) => unreachable!("every child reported"),
         });
-        let output = M::all(results, self.made);
-        self.fire(resolver, output);
+        let output = C::all(results, self.made);
+        self.fire(resolver, output)
     }
 
     /// Fires with a result that makes the others unwanted.
     fn decide(
         &self,
-        mut state: MutexGuard<'_, State<T, M::Output>>,
-        output: impl FnOnce(&'static Location<'static>) -> Result<M::Output, Failure>,
-    ) {
+        mut state: MutexGuard<'_, State<T, C::Output>>,
+        output: impl FnOnce(&'static Location<'static>) -> Result<C::Output, Failure>,
+    ) -> DueRun {
         state.decided = true;
-        let handles = if self.options.cancel_rest {
-            state.handles()
-        } else {
-            Vec::new()
-        };
+        let slots = std::mem::take(&mut state.slots);
         drop(state);
-        unwanted(self.made).send_to(handles);
+        if self.options.cancel_rest {
+            CancelRequest::unwanted(self.made).send_to(waiting(&slots));
+        }
         // Only now: one of the cancelled may have cancelled the group.
         let resolver = lock(&self.state).resolver.take();
-        self.fire(resolver, output(self.made));
-        self.give_up_done();
+        let output = output(self.made);
+        self.give_up_done(slots);
+        self.fire(resolver, output)
     }
 
-    fn fire(&self, resolver: Option<Resolver<M::Output>>, output: Result<M::Output, Failure>) {
+    fn fire(
+        &self,
+        resolver: Option<Resolver<C::Output>>,
+        output: Result<C::Output, Failure>,
+    ) -> DueRun {
         let unseen = match (resolver, output) {
-            (Some(resolver), Ok(output)) => resolver.try_callback(output),
-            (Some(resolver), Err(failure)) => return resolver.fire(Err(failure)),
+            (Some(resolver), Ok(output)) => match resolver.try_callback_for(output) {
+                Ok(due) => return due,
+                Err(unseen) => unseen,
+            },
+            (Some(resolver), Err(failure)) => return resolver.fire_for(Err(failure)),
             // A cancel fired it.
-            (None, output) => output.map_or(Ok(()), Err),
-        };
-        if let Err(output) = unseen {
-            for result in M::results(output) {
-                self.give_up(result, false);
+            (None, Ok(output)) => output,
+            (None, Err(failure)) => {
+                self.give_up_failure(failure, true);
+                return DueRun::NONE;
             }
+        };
+        for (index, result) in C::results(unseen) {
+            self.give_up(index, result, false);
+        }
+        DueRun::NONE
+    }
+
+    /// Sends a result that is not in the output home, reports or drops it.
+    fn give_up(&self, index: usize, result: Result<T, Failure>, cancelled: bool) {
+        match result {
+            Ok(value) => match self.home_of(index) {
+                Some(home) => catch_and_log("the return of a value", || home(value)),
+                None => catch_and_log("the drop of a value", || drop(value)),
+            },
+            Err(failure) => self.give_up_failure(failure, cancelled),
         }
     }
 
-    /// Drops a result that is not in the output.
-    fn give_up(&self, result: Result<T, Failure>, cancelled: bool) {
-        match result {
-            Ok(value) => catch_and_log("the drop of a value", || drop(value)),
-            Err(failure) => {
-                // What was cancelled together with the group is no news.
-                let expected = cancelled && failure.is_cancelled();
-                if !self.options.consume_errors && !expected {
-                    report(failure, self.made, None);
-                }
-            }
+    fn give_up_failure(&self, failure: Failure, cancelled: bool) {
+        // What was cancelled together with the group is no news.
+        let expected = cancelled && failure.is_cancelled();
+        if !self.options.consume_errors && !expected {
+            report(failure, self.made, None);
         }
     }
 
     /// Gives up the results that came before the decision.
-    fn give_up_done(&self) {
-        let mut done = Vec::new();
-        for place in &mut lock(&self.state).places {
-            if let Place::Done(_) = place {
-                done.push(std::mem::replace(place, Place::Empty));
-            }
-        }
-        for place in done {
-            if let Place::Done(result) = place {
-                self.give_up(result, false);
+    fn give_up_done(&self, slots: Vec<ChildSlot<T>>) {
+        for (index, slot) in slots.into_iter().enumerate() {
+            if let ChildSlot::Done(result) = slot {
+                self.give_up(index, result, false);
             }
         }
     }
-}
 
-/// The cancel of a child that nobody is going to look at any more.
-pub(super) fn unwanted(made: &'static Location<'static>) -> CancelRequest {
-    CancelRequest {
-        reason: None,
-        quiet: true,
-        at: made,
+    fn home_of(&self, index: usize) -> Option<GiveBack<T>> {
+        let mut state = lock(&self.state);
+        let place = state
+            .homes
+            .binary_search_by_key(&index, |home| home.0)
+            .ok()?;
+        Some(state.homes.remove(place).1)
     }
 }
 
-impl<T, R> State<T, R> {
-    /// What cancels the children that have not reported, in order.
-    fn handles(&self) -> Vec<Handle> {
-        let waiting = self.places.iter().filter_map(|place| match place {
-            Place::Waiting(handle) => handle.clone(),
-            Place::Done(_) | Place::Empty => None,
-        });
-        waiting.collect()
-    }
+/// What cancels the children that have not reported, in order.
+fn waiting<T>(slots: &[ChildSlot<T>]) -> Vec<Handle> {
+    let handles = slots.iter().filter_map(|slot| match slot {
+        ChildSlot::Waiting(handle) => handle.clone(),
+        ChildSlot::Done(_) => None,
+    });
+    handles.collect()
 }
 
-impl<T: Send + 'static, M: Mode<T>> Delegate for Group<T, M> {
+impl<T: Send + 'static, C: Combine<T>> Delegate for Group<T, C> {
     fn cancel(self: Arc<Self>, request: CancelRequest) {
         let mut state = lock(&self.state);
         state.cancelled = true;
-        state.decided |= self.options.at_cancel == AtCancel::Fail;
-        let handles = state.handles();
+        let handles = waiting(&state.slots);
+        let mut slots = Vec::new();
+        if self.options.at_cancel == AtCancel::Fail {
+            state.decided = true;
+            slots = std::mem::take(&mut state.slots);
+        }
         drop(state);
         if self.options.at_cancel == AtCancel::GoOn {
             request.send_to(handles);
@@ -368,12 +438,30 @@ impl<T: Send + 'static, M: Mode<T>> Delegate for Group<T, M> {
         let (for_children, for_group) = request.split();
         for_children.send_to(handles);
         let mut state = lock(&self.state);
-        state.decided = true;
+        if !state.decided {
+            state.decided = true;
+            slots = std::mem::take(&mut state.slots);
+        }
         let resolver = state.resolver.take();
         drop(state);
-        if let Some(resolver) = resolver {
-            resolver.fire(Err(for_group.into_failure()));
+        self.give_up_done(slots);
+        match resolver {
+            Some(resolver) => resolver.fire(Err(for_group.into_failure())),
+            None => for_group.give_up(),
         }
-        self.give_up_done();
+    }
+}
+
+/// Takes back an output that was dropped untaken.
+struct Untaken<T: Send + 'static, C: Combine<T>>(Arc<Group<T, C>>);
+
+impl<T: Send + 'static, C: Combine<T>> ReturnTo<C::Output> for Untaken<T, C> {
+    fn take_back(self, output: C::Output) {
+        for (index, result) in C::results(output) {
+            // A failure in the output had its chance to be seen.
+            if result.is_ok() {
+                self.0.give_up(index, result, false);
+            }
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Several Deferreds as one, with all of Twisted's ways to put them together.
 
-use super::group::{Mode, Options, collect};
+use super::group::{Combine, Options, collect};
 use super::race::FirstValue;
 use crate::chain::Deferred;
 use crate::failure::{DeferredError, Failure};
@@ -10,13 +10,8 @@ use std::panic::Location;
 /// Every result, be it a value or a failure.
 pub(super) struct Results;
 
-impl<T: Send + 'static> Mode<T> for Results {
+impl<T: Send + 'static> Combine<T> for Results {
     type Output = Vec<Result<T, DeferredError>>;
-    const FIRST_VALUE: bool = false;
-
-    fn first(_: usize, value: T) -> Self::Output {
-        vec![Ok(value)]
-    }
 
     fn all(
         results: impl ExactSizeIterator<Item = Result<T, Failure>>,
@@ -26,9 +21,10 @@ impl<T: Send + 'static> Mode<T> for Results {
         Ok(results.collect())
     }
 
-    fn results(output: Self::Output) -> impl Iterator<Item = Result<T, Failure>> {
+    fn results(output: Self::Output) -> impl Iterator<Item = (usize, Result<T, Failure>)> {
         let results = output.into_iter();
-        results.map(|result| result.map_err(DeferredError::into_failure))
+        let results = results.map(|result| result.map_err(DeferredError::into_failure));
+        results.enumerate()
     }
 }
 

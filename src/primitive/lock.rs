@@ -2,7 +2,7 @@
 
 use super::wait_queue::Lanes;
 use crate::chain::{Deferred, Outcome};
-use crate::failure::lock;
+use crate::sync::lock;
 use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;

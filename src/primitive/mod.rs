@@ -9,6 +9,7 @@ mod concurrency;
 mod filesystem_lock;
 mod gather;
 mod group;
+mod join;
 mod list;
 mod lock;
 #[cfg(all(test, tokio_deferred_loom))]
@@ -24,6 +25,7 @@ mod wait_queue;
 pub use concurrency::{ConcurrentMap, map_with_concurrency};
 pub use filesystem_lock::{DeferredFilesystemLock, FilesystemLockGuard, LockFileError};
 pub use gather::gather_results;
+pub use join::{JoinAll, join};
 pub use list::DeferredList;
 pub use lock::DeferredLock;
 pub use queue::DeferredQueue;

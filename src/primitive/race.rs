@@ -1,14 +1,14 @@
 //! The first value of several Deferreds.
 
-use super::group::{AtCancel, Mode, Options, collect};
+use super::group::{AtCancel, Combine, Options, collect};
 use crate::chain::Deferred;
-use crate::failure::{Failure, FailureGroup};
+use crate::failure::Failure;
 use std::panic::Location;
 
 /// The first value, and whose it is.
 pub(super) struct FirstValue;
 
-impl<T: Send + 'static> Mode<T> for FirstValue {
+impl<T: Send + 'static> Combine<T> for FirstValue {
     type Output = (usize, T);
     const FIRST_VALUE: bool = true;
 
@@ -21,11 +21,11 @@ impl<T: Send + 'static> Mode<T> for FirstValue {
         made: &'static Location<'static>,
     ) -> Result<(usize, T), Failure> {
         let failures = results.filter_map(Result::err).collect();
-        Err(Failure::from_error(FailureGroup { failures }, made))
+        Err(Failure::group(failures, made))
     }
 
-    fn results((_, value): (usize, T)) -> impl Iterator<Item = Result<T, Failure>> {
-        std::iter::once(Ok(value))
+    fn results((index, value): (usize, T)) -> impl Iterator<Item = (usize, Result<T, Failure>)> {
+        std::iter::once((index, Ok(value)))
     }
 }
 
@@ -35,7 +35,7 @@ impl<T: Send + 'static> Mode<T> for FirstValue {
 /// The value comes with the place of the Deferred that had it, counted from 0.
 /// The others are cancelled, in order, before the race fires; what becomes of
 /// them is not reported. A failure does not win: only if all fail does the race
-/// fail, with a [`FailureGroup`] of their failures in order. That is what a
+/// fail, with a [`FailureGroup`](crate::FailureGroup) of their failures in order. That is what a
 /// race of none does at once.
 ///
 /// Cancelling the race cancels each of the Deferreds in order; if none of them

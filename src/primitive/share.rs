@@ -8,17 +8,19 @@
 //!    puts it back.
 //! 2. Subscribers queue, by number, while the result is not here.
 //! 3. One thread serves the queue, as `serving` says: it takes a subscriber
-//!    and the result out, clones, puts the result back, fires, and begins anew.
-//!    Who puts the result back and finds a queue without a server becomes the
-//!    server. So a subscriber that subscribes or cancels in its callback, or in
-//!    the clone, makes no stack grow.
+//!    and the result out, clones, puts the result back, fires, and begins anew
+//!    when the run of that subscriber is over. Who puts the result back and
+//!    finds a queue without a server becomes the server. So a subscriber that
+//!    subscribes or cancels in its callback, or in the clone, makes no stack
+//!    grow; nor does one whose chain ends in another shared Deferred, since its
+//!    run is handed on to who runs the source ([`DueRun`]).
 //! 4. Who takes a resolver out of the queue fires it: the server, or a cancel.
 //! 5. A subscriber that nobody can see any more (its Deferred was dropped with
 //!    no stage on it) holds no interest: it gets no clone, and does not keep
 //!    the source from being cancelled.
 
 use crate::chain::{Deferred, Resolver};
-use crate::core::{CancelRequest, Delegate, Handle};
+use crate::core::{CancelRequest, Delegate, DueRun, Handle};
 use crate::failure::{Failure, catch_and_log, report};
 use crate::sync::{Mutex, MutexGuard, lock};
 use std::collections::BTreeMap;
@@ -141,7 +143,7 @@ impl<T: Clone + Send + 'static> SharedDeferred<T> {
             state.delivered = true;
             drop(state);
             let mine = copy(&result, made);
-            self.shared.put(result);
+            drop(self.shared.put(result));
             return Deferred::ready(mine, made);
         }
         let number = state.next;
@@ -156,53 +158,75 @@ impl<T: Clone + Send + 'static> SharedDeferred<T> {
         let mut state = lock(&self.shared.state);
         state.queue.insert(number, resolver);
         // The result may have come, or come back, meanwhile.
-        self.shared.serve(state);
+        drop(self.shared.serve(state));
         d
     }
 }
 
 impl<T: Clone + Send + 'static> Shared<T> {
-    fn fire(&self, result: Result<T, Failure>) {
+    fn fire(self: &Arc<Self>, result: Result<T, Failure>) -> DueRun {
         let source = {
             let mut state = lock(&self.state);
             state.fired = true;
             state.source.take()
         };
         drop(source);
-        self.put(result);
+        self.put(result)
     }
 
     /// Puts the result in its place, and gives it to who waits for it.
-    fn put(&self, result: Result<T, Failure>) {
+    fn put(self: &Arc<Self>, result: Result<T, Failure>) -> DueRun {
         let mut state = lock(&self.state);
         state.result = Some(result);
-        self.serve(state);
+        self.serve(state)
     }
 
     /// Serves the queue, if the result is here and nobody else does.
-    fn serve<'a>(&'a self, mut state: MutexGuard<'a, State<T>>) {
+    fn serve(self: &Arc<Self>, mut state: MutexGuard<'_, State<T>>) -> DueRun {
         if state.serving {
-            return;
+            return DueRun::NONE;
         }
         state.serving = true;
-        while let Some(result) = state.result.take() {
-            let Some((_, resolver)) = state.queue.pop_first() else {
-                state.result = Some(result);
-                break;
-            };
-            let is_seen = resolver.is_observed();
-            state.delivered |= is_seen;
-            drop(state);
-            let copy = if is_seen {
-                copy(&result, self.made)
-            } else {
-                Err(unseen(self.made))
-            };
-            lock(&self.state).result = Some(result);
-            resolver.fire(copy);
-            state = lock(&self.state);
+        self.serve_next(state)
+    }
+
+    /// Goes on to serve the queue, as its server.
+    fn serve_next<'a>(self: &'a Arc<Self>, mut state: MutexGuard<'a, State<T>>) -> DueRun {
+        let next = match state.result.take() {
+            // It is out, and who puts it back becomes the server.
+            None => None,
+            Some(result) => match state.queue.pop_first() {
+                Some((_, resolver)) => Some((result, resolver)),
+                None => {
+                    state.result = Some(result);
+                    None
+                }
+            },
+        };
+        let Some((result, resolver)) = next else {
+            state.serving = false;
+            return DueRun::NONE;
+        };
+        let is_seen = resolver.is_observed();
+        state.delivered |= is_seen;
+        drop(state);
+        let copy = if is_seen {
+            copy(&result, self.made)
+        } else {
+            Err(Failure::unseen(self.made))
+        };
+        state = lock(&self.state);
+        state.result = Some(result);
+        // Who subscribes after the last one is served by somebody else.
+        state.serving = !state.queue.is_empty();
+        let goes_on = state.serving;
+        drop(state);
+        let due = resolver.fire_for(copy);
+        if !goes_on {
+            return due;
         }
-        state.serving = false;
+        let shared = self.clone();
+        due.and_then(move || shared.serve_next(lock(&shared.state)))
     }
 }
 
@@ -215,11 +239,6 @@ fn copy<T: Clone>(
         Ok(copy) => copy,
         Err(payload) => Err(Failure::panicked(payload, made)),
     }
-}
-
-/// What a Deferred that nobody can see fires with; it is not reported.
-fn unseen(made: &'static Location<'static>) -> Failure {
-    Failure::cancelled(None, true, made)
 }
 
 impl<T: Send + 'static> Delegate for Subscriber<T> {
@@ -242,7 +261,7 @@ impl<T: Send + 'static> Delegate for Subscriber<T> {
         };
         drop(state);
         for gone in gone {
-            gone.fire(Err(unseen(self.shared.made)));
+            gone.fire(Err(Failure::unseen(self.shared.made)));
         }
         let request = match source {
             Some(source) => {
@@ -260,7 +279,7 @@ impl<T: Send + 'static> Delegate for Subscriber<T> {
     fn unseen(&self) {
         let resolver = lock(&self.shared.state).queue.remove(&self.number);
         if let Some(resolver) = resolver {
-            resolver.fire(Err(unseen(self.shared.made)));
+            resolver.fire(Err(Failure::unseen(self.shared.made)));
         }
     }
 }

@@ -8,11 +8,11 @@ use super::cancel_scope::{CancelScope, Met};
 use crate::chain::{Deferred, Outcome};
 use crate::core::CancelRequest;
 use crate::failure::{Cancelled, Failure, NoRuntime, TimedOut, report};
+use crate::sync::Numbers;
 use crate::task::Clock;
 use std::error::Error;
 use std::fmt;
 use std::panic::Location;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// One timeout.
@@ -23,7 +23,7 @@ struct Timeout {
     made: &'static Location<'static>,
 }
 
-static NEXT: AtomicU64 = AtomicU64::new(0);
+static NEXT: Numbers = Numbers::new();
 
 /// Why a timeout cancels.
 #[derive(Clone, Copy, Debug)]
@@ -63,8 +63,7 @@ impl Error for Expired {
 impl Timeout {
     fn new(after: Duration, made: &'static Location<'static>) -> Self {
         Timeout {
-            // ORDERING: only that no two are the same matters.
-            number: NEXT.fetch_add(1, Ordering::Relaxed),
+            number: NEXT.next(),
             after: TimedOut { after },
             made,
         }
@@ -190,7 +189,7 @@ impl<T: Send + 'static> Deferred<T> {
 
     #[track_caller]
     fn limit<R: Outcome<Output = T>>(
-        self,
+        mut self,
         timeout: Timeout,
         late: impl FnOnce(Result<T, Failure>, bool) -> R + Send + 'static,
     ) -> Deferred<T> {
@@ -240,7 +239,7 @@ impl<T: Send + 'static> Deferred<T> {
     }
 
     /// Cancels this Deferred because no limit can be kept.
-    fn without_clock(self, timeout: Timeout, none: NoRuntime) -> Deferred<T> {
+    fn without_clock(mut self, timeout: Timeout, none: NoRuntime) -> Deferred<T> {
         let (made, handle) = (timeout.made, self.core_handle());
         self.end(move |result| match result {
             Err(failure) if !failure.is_cancelled() => report(failure, made, None),

@@ -19,7 +19,8 @@
 //! 5. The lock is held over no code of the user's; calls are dropped after it.
 
 use crate::bridge::find_runtime;
-use crate::failure::{NoRuntime, discard, lock};
+use crate::failure::{NoRuntime, discard};
+use crate::sync::lock;
 use futures::future::select;
 use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -2,7 +2,8 @@
 
 use super::cooperator::Cooperator;
 use crate::chain::{Deferred, Resolver};
-use crate::failure::{Failure, NoRuntime, catch_and_log, lock, report};
+use crate::failure::{Failure, NoRuntime, catch_and_log, report};
+use crate::sync::lock;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::{Arc, Mutex};

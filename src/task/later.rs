@@ -3,7 +3,8 @@
 use super::clock::{Clock, Scheduled};
 use crate::chain::{Deferred, Outcome, Resolver};
 use crate::core::{CancelRequest, Delegate};
-use crate::failure::{Failure, lock};
+use crate::failure::Failure;
+use crate::sync::lock;
 use std::panic::Location;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;

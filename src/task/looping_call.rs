@@ -15,7 +15,8 @@
 use super::Clock;
 use crate::chain::{Deferred, Outcome, Resolver};
 use crate::core::{CancelRequest, Delegate, Handle};
-use crate::failure::{Failure, lock};
+use crate::failure::Failure;
+use crate::sync::lock;
 use futures::future::{Either, select};
 use std::fmt;
 use std::panic::Location;
@@ -291,7 +292,7 @@ impl LoopingCall {
         });
         drop(state);
         let calls = shared.clone().calls(number, clock, changed, at_once);
-        let calls = Deferred::from_coroutine(calls);
+        let mut calls = Deferred::from_coroutine(calls);
         let coroutine = calls.core_handle();
         let ending = shared.clone();
         calls.end(move |result| ending.finish(number, result));

@@ -1,6 +1,5 @@
 //! The Deferred as a future, under any executor.
 
-use crate::support::fire_elsewhere;
 use futures::executor::block_on;
 use futures::future::FusedFuture;
 use futures::task::{ArcWake, waker};
@@ -8,6 +7,7 @@ use futures::{FutureExt, StreamExt, select_biased};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
+use test_support::fire_elsewhere;
 use tokio_deferred::{AlreadyTaken, Deferred, testing};
 
 #[derive(Default)]

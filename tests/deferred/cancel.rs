@@ -1,9 +1,9 @@
 //! Cancelling.
 
-use crate::support::{Later, Log};
 use std::error::Error;
 use std::fmt;
 use std::sync::Mutex;
+use test_support::{Later, Log};
 use tokio_deferred::{CancelHandle, Deferred, Resolver, testing};
 
 #[derive(Debug)]
@@ -35,7 +35,7 @@ fn cancel_then_fire_from_other_thread_gives_the_value_back() {
 
 #[test]
 fn fire_then_cancel_does_nothing() {
-    let (resolver, d) = Deferred::new();
+    let (resolver, mut d) = Deferred::new();
     resolver.callback(1);
     d.cancel();
     let handle = d.cancel_handle();
@@ -90,7 +90,7 @@ fn a_canceller_that_cancels_again_is_called_once() {
     let log = Log::default();
     let handle = Later::new();
     let (mine, there) = (handle.clone(), log.clone());
-    let (_r, d) = Deferred::<i32>::with_canceller(move || {
+    let (_r, mut d) = Deferred::<i32>::with_canceller(move || {
         there.add("called");
         let handle: tokio_deferred::CancelHandle = mine.take();
         handle.cancel();
@@ -133,7 +133,7 @@ fn the_reason_is_the_source_also_inwards() {
 
 #[test]
 fn handles_of_a_ready_deferred_reach_what_a_stage_returns() {
-    let d = Deferred::succeed(1);
+    let mut d = Deferred::succeed(1);
     let handle = d.cancel_handle();
     let (resolver, inner) = Deferred::<i32>::new();
     let d = d.map(|n| n).add_callback(move |_| inner);
@@ -163,7 +163,7 @@ fn on_cancel_is_dropped_uncalled_by_a_fire() {
     let log = Log::default();
     let there = log.clone();
     let (mut resolver, d) = Deferred::new();
-    let guard = crate::support::OnDrop(move || there.add("dropped"));
+    let guard = test_support::OnDrop(move || there.add("dropped"));
     resolver.on_cancel(move || {
         let _guard = &guard;
         panic!("not called");
@@ -176,7 +176,7 @@ fn on_cancel_is_dropped_uncalled_by_a_fire() {
 
 #[tokio::test]
 async fn cancelled_completes_also_when_asked_late() {
-    let (mut resolver, d) = Deferred::<i32>::new();
+    let (mut resolver, mut d) = Deferred::<i32>::new();
     let handle = d.cancel_handle();
     let waiting = tokio::spawn(async move {
         resolver.cancelled().await;
@@ -232,8 +232,8 @@ fn an_errback_may_answer_a_cancel_with_more_work_which_the_next_cancel_reaches()
 fn the_handle_of_a_gone_middle_does_nothing_after_its_wait_when_the_outer_goes_too() {
     // middle -> outer -> outermost, each let go in turn.
     let (first, outermost) = Deferred::<i32>::new();
-    let (second, outer) = Deferred::<i32>::new();
-    let (third, middle) = Deferred::<i32>::new();
+    let (second, mut outer) = Deferred::<i32>::new();
+    let (third, mut middle) = Deferred::<i32>::new();
     let (inner, awaited) = Deferred::<i32>::new();
     let (last, next) = Deferred::<i32>::new();
     let handle = middle.cancel_handle();
@@ -323,7 +323,7 @@ fn a_cancel_through_many_coroutines_does_not_use_stack() {
 fn a_refused_value_drops_the_canceller() {
     let log = Log::default();
     let there = log.clone();
-    let guard = crate::support::OnDrop(move || there.add("dropped"));
+    let guard = test_support::OnDrop(move || there.add("dropped"));
     let (resolver, d) = Deferred::with_canceller(move || {
         let _guard = &guard;
         None

@@ -83,7 +83,7 @@ fn cancel_while_a_stage_runs_then_the_stage_returns_a_value() {
 
 #[test]
 fn cancel_from_two_threads_while_a_stage_runs() {
-    let stage = running();
+    let mut stage = running();
     let handle = stage.d.cancel_handle();
     thread::spawn(move || handle.cancel()).join().unwrap();
     stage.d.cancel_with("twice");
@@ -191,7 +191,7 @@ fn coroutine_is_cancelled_inside_a_callback_while_what_it_awaits_runs_elsewhere(
     for _ in 0..1_500 {
         let stage = running();
         let awaited = stage.d;
-        let co = Deferred::from_coroutine_on(runtime.handle(), async move {
+        let mut co = Deferred::from_coroutine_on(runtime.handle(), async move {
             Ok::<_, DeferredError>(awaited.await?)
         });
         let handle = co.cancel_handle();
@@ -344,7 +344,7 @@ fn signal_is_given_by_the_stage_itself() {
 #[test]
 fn stage_cancels_its_own_chain_and_returns_a_pending_one() {
     // As in Twisted, that does nothing.
-    let (resolver, d) = Deferred::new();
+    let (resolver, mut d) = Deferred::new();
     let handle = d.cancel_handle();
     let (late, pending) = Deferred::new();
     let d = d.add_callback(move |()| {

@@ -1,6 +1,6 @@
 //! Tokio's tasks and channels, several Deferreds as one, other threads' work.
 
-use crate::support::{Later, Log};
+use test_support::{Later, Log};
 use tokio::sync::oneshot;
 use tokio_deferred::{Deferred, Failure, join, testing};
 

@@ -1,11 +1,11 @@
 //! Futures as Deferreds: the first poll, the task, cancelling, runtimes.
 
-use crate::support::{Later, Log, OnDrop};
 use futures::FutureExt;
 use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
+use test_support::{Later, Log, OnDrop};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::{Notify, oneshot};
 use tokio_deferred::{Deferred, DeferredError, Failure, NoRuntime, inline_callbacks, testing};
@@ -188,7 +188,7 @@ async fn with_no_deferred_awaited_the_future_is_dropped_before_the_failure_comes
 async fn a_cancel_from_inside_the_running_coroutine_is_applied_after_the_poll() {
     let handle = Later::<tokio_deferred::CancelHandle>::new();
     let mine = handle.clone();
-    let d = Deferred::from_future(async move {
+    let mut d = Deferred::from_future(async move {
         tokio::task::yield_now().await;
         mine.take().cancel();
         pending::<()>().await;
@@ -334,7 +334,7 @@ fn cancel_and_fire_from_other_threads() {
         .unwrap();
     for n in 0..if cfg!(debug_assertions) { 300 } else { 3000 } {
         let (resolver, inner) = Deferred::<i32>::new();
-        let d = Deferred::from_coroutine_on(runtime.handle(), async move {
+        let mut d = Deferred::from_coroutine_on(runtime.handle(), async move {
             let first = inner.await;
             tokio::task::yield_now().await;
             first

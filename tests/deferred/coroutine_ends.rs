@@ -1,7 +1,6 @@
 //! How a coroutine ends when what belongs to it wakes, panics, or is dropped at
 //! an awkward moment.
 
-use crate::support::{Later, OnDrop};
 use std::error::Error;
 use std::fmt;
 use std::future::{Future, pending, poll_fn};
@@ -11,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Poll, Waker};
 use std::thread;
+use test_support::{Later, OnDrop};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::yield_now;
 use tokio_deferred::{Deferred, DeferredError, Failure, testing};

@@ -13,6 +13,5 @@ mod panics;
 mod pause;
 mod returned;
 mod spans;
-mod support;
 mod traces;
 mod unhandled;

@@ -1,9 +1,9 @@
 //! Who runs what, when, and on which thread.
 
-use crate::support::{Later, Log, fire_elsewhere};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 use std::thread;
+use test_support::{Later, Log, fire_elsewhere};
 use tokio_deferred::{Deferred, testing};
 
 #[test]
@@ -227,7 +227,7 @@ fn each_value_is_dropped_once() {
 #[test]
 fn taken_beside_a_handle_then_the_value_is_dropped_once() {
     let value = Arc::new(());
-    let d = Deferred::succeed(value.clone());
+    let mut d = Deferred::succeed(value.clone());
     let handle = d.cancel_handle();
     drop(d.try_result());
     assert_eq!(Arc::strong_count(&value), 1);

@@ -1,8 +1,8 @@
 //! Panics of user code, wherever it is called: nothing is poisoned, nothing
 //! hangs, and the payload arrives as a failure.
 
-use crate::support::OnDrop;
 use std::panic::panic_any;
+use test_support::OnDrop;
 use tokio_deferred::{Deferred, Failure, testing};
 
 fn quiet<R>(f: impl FnOnce() -> R) -> R {

@@ -1,13 +1,13 @@
 //! Holding up a chain.
 
-use crate::support::{Later, Log, fire_elsewhere};
 use futures::FutureExt;
 use std::sync::Arc;
+use test_support::{Later, Log, fire_elsewhere};
 use tokio_deferred::{AlreadyTaken, Deferred, testing};
 
 #[test]
 fn pauses_nest_and_the_last_unpause_runs() {
-    let (resolver, d) = Deferred::new();
+    let (resolver, mut d) = Deferred::new();
     let (one, two) = (d.pause(), d.pause());
     let d = d.map(|n: i32| n + 1);
     resolver.callback(1);
@@ -19,7 +19,7 @@ fn pauses_nest_and_the_last_unpause_runs() {
 
 #[test]
 fn the_unpause_runs_on_its_own_thread() {
-    let (resolver, d) = Deferred::new();
+    let (resolver, mut d) = Deferred::new();
     let pause = d.pause();
     let d = d.map(|()| std::thread::current().id());
     resolver.callback(());
@@ -39,7 +39,7 @@ fn a_stage_that_pauses_its_own_deferred_stops_the_stages_behind_it() {
     let (mine, out, there) = (own.clone(), paused.clone(), log.clone());
     let d = d
         .map(move |()| {
-            let d = mine.take();
+            let mut d = mine.take();
             out.put(d.pause());
             mine.put(d);
         })
@@ -54,7 +54,7 @@ fn a_stage_that_pauses_its_own_deferred_stops_the_stages_behind_it() {
 
 #[test]
 fn a_paused_ready_one_is_handed_on_and_awaited_after_the_unpause() {
-    let d = Deferred::succeed(1);
+    let mut d = Deferred::succeed(1);
     let pause = d.pause();
     assert!(!d.is_fired());
     let d = d.try_result().unwrap_err();
@@ -65,7 +65,7 @@ fn a_paused_ready_one_is_handed_on_and_awaited_after_the_unpause() {
 
 #[test]
 fn fires_and_cancels_still_reach_a_paused_one() {
-    let (resolver, d) = Deferred::<i32>::new();
+    let (resolver, mut d) = Deferred::<i32>::new();
     let pause = d.pause();
     d.cancel();
     assert!(resolver.is_cancelled());
@@ -78,7 +78,7 @@ fn fires_and_cancels_still_reach_a_paused_one() {
 #[test]
 fn a_paused_failure_that_is_dropped_is_reported_after_the_unpause() {
     for fired_first in [true, false] {
-        let (resolver, d) = Deferred::<()>::new();
+        let (resolver, mut d) = Deferred::<()>::new();
         let pause = d.pause();
         let before = testing::capture_unhandled(|| {
             if fired_first {
@@ -92,7 +92,7 @@ fn a_paused_failure_that_is_dropped_is_reported_after_the_unpause() {
         assert!(before.is_empty());
         assert_eq!(testing::capture_unhandled(|| drop(pause)).len(), 1);
     }
-    let d = Deferred::<()>::fail("out");
+    let mut d = Deferred::<()>::fail("out");
     let pause = d.pause();
     assert!(testing::capture_unhandled(|| drop(d)).is_empty());
     assert_eq!(testing::capture_unhandled(|| drop(pause)).len(), 1);
@@ -101,7 +101,7 @@ fn a_paused_failure_that_is_dropped_is_reported_after_the_unpause() {
 #[test]
 fn a_paused_value_that_is_dropped_goes_at_the_unpause() {
     let value = Arc::new(());
-    let d = Deferred::succeed(value.clone());
+    let mut d = Deferred::succeed(value.clone());
     let pause = d.pause();
     drop(d);
     assert_eq!(Arc::strong_count(&value), 2);
@@ -111,7 +111,7 @@ fn a_paused_value_that_is_dropped_goes_at_the_unpause() {
 
 #[test]
 fn a_pause_outlives_everything() {
-    let (resolver, d) = Deferred::<i32>::new();
+    let (resolver, mut d) = Deferred::<i32>::new();
     let pause = d.pause();
     drop((resolver, d));
     let reports = testing::capture_unhandled(|| drop(pause));
@@ -129,7 +129,7 @@ fn unpause_while_a_ready_one_is_given_a_stage_that_waits() {
     } else {
         20_000
     } {
-        let d = Deferred::succeed(1);
+        let mut d = Deferred::succeed(1);
         let pause = d.pause();
         let unpausing = std::thread::spawn(move || drop(pause));
         let (resolver, inner) = Deferred::<i32>::new();
@@ -151,7 +151,7 @@ fn a_pause_of_a_taken_one_outlives_it() {
 
 #[test]
 fn unpaused_before_the_fire_then_nothing_runs() {
-    let (resolver, d) = Deferred::new();
+    let (resolver, mut d) = Deferred::new();
     let pause = d.pause();
     let d = d.map(|text: String| text.len());
     drop(pause);
@@ -162,7 +162,7 @@ fn unpaused_before_the_fire_then_nothing_runs() {
 
 #[test]
 fn paused_when_fired_or_failed_then_the_debug_text_says_that_there_is_no_result() {
-    for d in [Deferred::succeed(1), Deferred::fail("out of paper")] {
+    for mut d in [Deferred::succeed(1), Deferred::fail("out of paper")] {
         let pause = d.pause();
         assert!(!d.is_fired());
         assert!(format!("{d:?}").contains("no result yet"), "{d:?}");

@@ -1,6 +1,6 @@
 //! Deferreds that stages return.
 
-use crate::support::{Later, Log, fire_elsewhere};
+use test_support::{Later, Log, fire_elsewhere};
 use tokio_deferred::{CancelHandle, Deferred, Pause, Resolver, testing};
 
 #[test]
@@ -38,7 +38,7 @@ fn a_failed_one_is_the_stages_failure() {
 
 #[test]
 fn a_paused_one_delivers_after_its_unpause() {
-    let returned = Deferred::succeed(5);
+    let mut returned = Deferred::succeed(5);
     let pause = returned.pause();
     let d = Deferred::succeed(1).add_callback(move |_| returned);
     testing::assert_no_result(&d);
@@ -48,7 +48,7 @@ fn a_paused_one_delivers_after_its_unpause() {
 
 #[test]
 fn a_cancelled_one_delivers_its_failure() {
-    let (_resolver, returned) = Deferred::<i32>::new();
+    let (_resolver, mut returned) = Deferred::<i32>::new();
     let inner = returned.cancel_handle();
     let d = Deferred::succeed(1).add_callback(move |_| returned);
     inner.cancel();
@@ -110,7 +110,7 @@ fn stages_of_a_returned_deferred_run_while_the_outer_is_paused() {
     let there = log.clone();
     let (resolver, inner) = Deferred::<i32>::new();
     let inner = inner.finally(move || there.add("inner"));
-    let d = Deferred::succeed(()).add_callback(move |()| inner);
+    let mut d = Deferred::succeed(()).add_callback(move |()| inner);
     let pause = d.pause();
     resolver.callback(1);
     assert_eq!(log.all(), ["inner"]);
@@ -121,7 +121,7 @@ fn stages_of_a_returned_deferred_run_while_the_outer_is_paused() {
 
 #[test]
 fn the_handle_of_a_returned_deferred_does_nothing_once_it_delivered() {
-    let (first, inner) = Deferred::<i32>::new();
+    let (first, mut inner) = Deferred::<i32>::new();
     let handle = inner.cancel_handle();
     let (second, next) = Deferred::<i32>::new();
     let d = Deferred::succeed(())
@@ -139,7 +139,7 @@ fn the_handle_of_a_returned_deferred_does_nothing_once_it_delivered() {
 fn turn(left: u32, to: &Later<(Resolver<()>, CancelHandle)>) -> Deferred<u32> {
     let (resolver, d) = Deferred::<()>::new();
     let next = to.clone();
-    let d = d.add_callback(move |()| match left {
+    let mut d = d.add_callback(move |()| match left {
         0 => Deferred::succeed(7),
         _ => turn(left - 1, &next),
     });
@@ -218,7 +218,7 @@ fn paused_middles_deliver_after_their_unpause() {
                 return Deferred::succeed(7);
             }
             // Returned by nobody yet, so it can still be paused from inside.
-            let me = mine.take();
+            let mut me = mine.take();
             let pause = me.pause();
             mine.put(me);
             let (resolver, inner) = Deferred::<()>::new();
@@ -297,7 +297,7 @@ fn a_paused_middle_holds_up_what_comes_through_it_although_it_does_nothing_else(
     let (next, n) = Deferred::<()>::new();
     let (inner, i) = Deferred::<i32>::new();
     let n = n.add_callback(move |()| i);
-    let m = m.add_callback(move |()| n);
+    let mut m = m.add_callback(move |()| n);
     middle.callback(());
     let pause = m.pause();
     let outer = d.add_callback(move |()| m);

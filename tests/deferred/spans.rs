@@ -1,10 +1,13 @@
 //! Stages run in the span that was current when they were added.
 
-use crate::support::{Later, Log};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use tokio_deferred::{Deferred, testing};
-use tracing::{Id, Span, Subscriber, info_span};
+use futures::FutureExt;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier};
+use std::thread;
+use test_support::{Later, Log};
+use tokio_deferred::{Deferred, Resolver, testing};
+use tracing::span::Attributes;
+use tracing::{Dispatch, Id, Span, Subscriber, info_span};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::{Registry, registry::LookupSpan};
 
@@ -60,7 +63,7 @@ fn the_span_is_left_when_the_fire_returns_also_behind_a_stage_that_pauses() {
             let (resolver, d) = Deferred::<()>::new();
             let d = info_span!("one").in_scope(|| {
                 d.map(move |()| {
-                    let d = mine.take();
+                    let mut d = mine.take();
                     out.put(pauses.then(|| d.pause()));
                     mine.put(d);
                 })
@@ -85,7 +88,7 @@ fn the_span_is_kept_from_run_to_run_until_another_one_is_current() {
         info_span!("firing").in_scope(|| resolver.callback(()));
         let mut d = Some(d);
         let mut added_paused = |span: &Span| {
-            let pause = d.as_ref().map(Deferred::pause);
+            let pause = d.as_mut().map(Deferred::pause);
             d = d.take().map(|d| span.in_scope(|| d.map(note(&log))));
             info_span!("unpausing").in_scope(|| drop(pause));
         };
@@ -116,7 +119,7 @@ fn a_subscriber_panics_when_the_span_is_left_then_later_stages_are_in_it() {
         let one = info_span!("one");
         let (resolver, d) = Deferred::new();
         let (inner, returned) = Deferred::<()>::new();
-        let d = one.in_scope(|| {
+        let mut d = one.in_scope(|| {
             d.map(note(&log))
                 .add_callback(move |()| returned)
                 .map(note(&log))
@@ -130,5 +133,186 @@ fn a_subscriber_panics_when_the_span_is_left_then_later_stages_are_in_it() {
         drop(pause);
         assert_eq!(log.all(), ["one", "one", "one"]);
         testing::success_of(d);
+    });
+}
+
+/// Counts the spans that are open.
+#[derive(Clone, Default)]
+struct Open(Arc<AtomicUsize>);
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Open {
+    fn on_new_span(&self, _: &Attributes<'_>, _: &Id, _: Context<'_, S>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn on_close(&self, _: Id, _: Context<'_, S>) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Calls `f` with what counts the open spans.
+fn counting(f: impl FnOnce(&dyn Fn() -> usize)) {
+    let open = Open::default();
+    tracing::subscriber::with_default(Registry::default().with(open.clone()), || {
+        f(&|| open.0.load(Ordering::Relaxed));
+    });
+}
+
+/// A Deferred with two stages in a span that only the chain has.
+fn in_a_span() -> (Resolver<()>, Deferred<()>) {
+    let (resolver, d) = Deferred::new();
+    let d = info_span!("request").in_scope(|| d.map(|()| ()).map(|()| ()));
+    (resolver, d)
+}
+
+#[test]
+fn fired_and_taken_while_a_handle_is_kept_then_the_span_is_closed() {
+    type End = fn(Deferred<()>);
+    let ends: [(&str, End); 6] = [
+        ("taken", testing::success_of),
+        ("dropped", drop),
+        ("logged", Deferred::log_errors),
+        ("chained", |d| {
+            let (resolver, target) = Deferred::new();
+            d.chain_deferred(resolver);
+            drop(target);
+        }),
+        ("returned", |d| {
+            drop(Deferred::succeed(()).add_callback(|()| d))
+        }),
+        ("awaited", |mut d| {
+            (&mut d).now_or_never().expect("fired").expect("a value");
+        }),
+    ];
+    for (name, end) in ends {
+        let needs_the_result = ["taken", "awaited"].contains(&name);
+        for fired_first in [true, needs_the_result] {
+            counting(|open| {
+                let (resolver, mut d) = in_a_span();
+                let handle = d.cancel_handle();
+                assert_eq!(open(), 1);
+                if fired_first {
+                    resolver.callback(());
+                    end(d);
+                } else {
+                    end(d);
+                    resolver.callback(());
+                }
+                assert_eq!(open(), 0, "{name} {fired_first}");
+                drop(handle);
+            });
+        }
+    }
+}
+
+#[test]
+fn fired_and_kept_then_the_span_is_closed() {
+    counting(|open| {
+        let (resolver, d) = in_a_span();
+        resolver.callback(());
+        assert_eq!(open(), 0);
+        testing::success_of(d);
+    });
+}
+
+#[test]
+fn cancelled_while_the_resolver_is_kept_then_the_span_is_closed() {
+    counting(|open| {
+        let (resolver, d) = in_a_span();
+        d.cancel();
+        assert_eq!(open(), 0);
+        assert!(testing::failure_of(d).is_cancelled());
+        drop(resolver);
+    });
+}
+
+#[test]
+fn a_paused_one_that_fired_keeps_its_span_until_it_is_unpaused() {
+    counting(|open| {
+        let (resolver, mut d) = in_a_span();
+        let pause = d.pause();
+        resolver.callback(());
+        assert_eq!(open(), 1);
+        drop(pause);
+        assert_eq!(open(), 0);
+        testing::success_of(d);
+    });
+}
+
+#[test]
+fn an_intermediate_one_is_let_go_while_its_handle_is_kept_then_its_span_is_closed() {
+    for paused in [false, true] {
+        counting(|open| {
+            let (first, outer) = Deferred::<()>::new();
+            let (second, middle) = in_a_span();
+            let (third, inner) = Deferred::<()>::new();
+            let (last, innermost) = Deferred::<()>::new();
+            let inner = inner.add_callback(move |()| innermost);
+            let mut middle =
+                info_span!("request").in_scope(|| middle.add_callback(move |()| inner));
+            let handle = middle.cancel_handle();
+            let pause = paused.then(|| middle.pause());
+            let outer = outer.add_callback(move |()| middle);
+            first.callback(());
+            second.callback(());
+            // The one that is paused waits, and is taken out by the next that goes.
+            drop(pause);
+            third.callback(());
+            assert_eq!(open(), 0, "{paused}");
+            last.callback(());
+            testing::success_of(outer);
+            drop(handle);
+        });
+    }
+}
+
+#[test]
+fn added_at_rest_in_the_span_of_the_stage_before_then_later_stages_are_in_it() {
+    tracing::subscriber::with_default(Registry::default(), || {
+        let log = Log::default();
+        let one = info_span!("one");
+        let (resolver, d) = Deferred::new();
+        let d = one.in_scope(|| d.map(note(&log)));
+        resolver.callback(());
+        let (inner, returned) = Deferred::<()>::new();
+        let d = one.in_scope(|| d.add_callback(move |()| returned));
+        let d = one.in_scope(|| d.map(note(&log)));
+        inner.callback(());
+        assert_eq!(log.all(), ["one", "one"]);
+        testing::success_of(d);
+    });
+}
+
+/// The stage is appended to a chain that runs, and may find it at rest.
+#[test]
+fn added_while_it_comes_to_rest_then_later_stages_are_in_the_span() {
+    let dispatch = Dispatch::new(Registry::default());
+    tracing::dispatcher::with_default(&dispatch, || {
+        for _ in 0..1_000 {
+            let log = Log::default();
+            let one = info_span!("one");
+            let (resolver, d) = Deferred::new();
+            let d = one.in_scope(|| d.map(|()| ()));
+            let (inner, returned) = Deferred::<()>::new();
+            let (start, there) = (Arc::new(Barrier::new(2)), dispatch.clone());
+            let started = start.clone();
+            let firing = thread::spawn(move || {
+                tracing::dispatcher::with_default(&there, || {
+                    started.wait();
+                    resolver.callback(());
+                });
+            });
+            let _entered = one.enter();
+            start.wait();
+            let d = d.add_callback(move |()| returned).map(note(&log));
+            firing.join().unwrap();
+            thread::scope(|scope| {
+                scope.spawn(|| {
+                    tracing::dispatcher::with_default(&dispatch, || inner.callback(()));
+                });
+            });
+            testing::success_of(d);
+            assert_eq!(log.all(), ["one"]);
+        }
     });
 }

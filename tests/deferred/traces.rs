@@ -1,6 +1,6 @@
 //! The path that a failure took, as `Debug` prints it.
 
-use crate::support::Later;
+use test_support::Later;
 use tokio_deferred::{Deferred, DeferredError, Failure, PlaceKind, testing};
 
 fn fails(s: &str) -> Result<i32, Failure> {
@@ -90,7 +90,7 @@ fn left(failure: &Failure) -> Vec<u32> {
 #[test]
 fn a_callback_that_returns_a_failed_one_is_in_the_path() {
     for others_refer_to_it in [false, true] {
-        let failed = Deferred::<()>::fail("out");
+        let mut failed = Deferred::<()>::fail("out");
         let handle = others_refer_to_it.then(|| failed.cancel_handle());
         let (resolver, d) = Deferred::<()>::new();
         let d = d.add_callback(move |()| failed);

@@ -97,7 +97,7 @@ fn inspect_failure_is_no_handler() {
 
 #[test]
 fn handles_and_pauses_do_not_put_a_report_off() {
-    let (resolver, d) = Deferred::<()>::new();
+    let (resolver, mut d) = Deferred::<()>::new();
     let handle = d.cancel_handle();
     drop(d);
     assert_eq!(reports(|| resolver.errback("out")), ["out"]);

@@ -11,12 +11,14 @@
 
 #![cfg(not(miri))] // Thousands of short runs, most of them with threads.
 
-#[path = "../counting/mod.rs"]
-#[allow(dead_code)] // Other tests count allocations as well.
-mod counting;
 mod drops;
 mod listener;
 mod panics;
 mod runs;
 mod trial;
 mod user;
+
+use test_support::counting::Counting;
+
+#[global_allocator]
+static COUNTING: Counting = Counting;

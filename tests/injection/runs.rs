@@ -1,6 +1,5 @@
 //! Running scenarios, each under a watchdog.
 
-use crate::counting;
 use crate::listener::listener;
 use crate::trial::{Kind, Trial, Verdict};
 use std::cell::RefCell;
@@ -8,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{self, Sender};
 use std::thread;
 use std::time::Duration;
+use test_support::counting;
 use tokio::runtime::{Builder, Runtime};
 use tracing::subscriber::{DefaultGuard, set_default};
 

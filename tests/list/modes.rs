@@ -71,7 +71,7 @@ fn child_taken_by_an_await_then_listed() {
 
 #[test]
 fn paused_child_holds_the_list_up() {
-    let child = Deferred::succeed(1);
+    let mut child = Deferred::succeed(1);
     let pause = child.pause();
     let list = gather_results([child, Deferred::succeed(2)]);
     testing::assert_no_result(&list);
@@ -188,7 +188,7 @@ fn cancel_rest_cancels_in_order_before_the_list_fires() {
 fn cancel_reaches_every_child_and_nothing_else() {
     let (answer, a) = Deferred::with_canceller(|| Some(Ok(1)));
     let (_b, b) = Deferred::new();
-    let (c, stubborn) = Deferred::with_canceller(|| Some(Ok(3)));
+    let (c, mut stubborn) = Deferred::with_canceller(|| Some(Ok(3)));
     let pause = stubborn.pause();
     let list = DeferredList::new([a, b, stubborn]).into_deferred();
     list.cancel_with("enough");
@@ -224,7 +224,7 @@ fn cancel_inside_a_childs_callback() {
         of_list.get().unwrap().cancel();
         n
     });
-    let list = DeferredList::new([running, pending]).into_deferred();
+    let mut list = DeferredList::new([running, pending]).into_deferred();
     handle.set(list.cancel_handle()).unwrap();
     resolver.callback(7);
     assert!(other.is_cancelled());

@@ -34,7 +34,7 @@ fn fire_from_threads_while_the_list_is_made() {
 fn fire_and_cancel_from_threads_then_every_list_has_fired() {
     for round in 0..if cfg!(miri) { 10 } else { 2_000 } {
         let (resolvers, children): (Vec<_>, Vec<_>) = (0..3).map(|_| Deferred::new()).unzip();
-        let list = DeferredList::new(children)
+        let mut list = DeferredList::new(children)
             .fire_on_one_errback(round % 2 == 0)
             .cancel_rest(round % 4 == 0)
             .consume_errors(true)

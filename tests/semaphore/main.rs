@@ -1,8 +1,6 @@
 //! Permits: order, limit, and that none is ever lost.
 
 mod random;
-#[path = "../support/random.rs"]
-mod support;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};

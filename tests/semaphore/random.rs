@@ -1,11 +1,11 @@
 //! Random operations on several threads: the limit holds, and every permit
 //! comes back.
 
-use crate::support::Random;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+use test_support::Random;
 use tokio::runtime::Builder;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinHandle;
@@ -93,7 +93,7 @@ fn operate(semaphore: &DeferredSemaphore, used: &Used, random: &mut Random, left
         8 => {
             let (resolver, d) = Deferred::new();
             let d = d.add_errback(|_| ());
-            let job = semaphore.run(move || {
+            let mut job = semaphore.run(move || {
                 let using = used.start(1);
                 d.finally(move || drop(using))
             });

@@ -83,7 +83,7 @@ fn on_cancel_while_cancelled_and_then_fired() {
 #[test]
 fn cancelled_is_awaited_while_it_comes() {
     model(|| {
-        let (mut resolver, d) = Deferred::<Value>::new();
+        let (mut resolver, mut d) = Deferred::<Value>::new();
         let handle = d.cancel_handle();
         let cancelling = thread::spawn(move || handle.cancel());
         let wakes = Arc::new(Wakes::default());
@@ -103,7 +103,7 @@ fn cancelled_is_awaited_while_it_comes() {
 #[test]
 fn cancel_from_two_threads() {
     bounded(3, || {
-        let (resolver, d) = Deferred::<Value>::new();
+        let (resolver, mut d) = Deferred::<Value>::new();
         let handle = d.cancel_handle();
         let cancelling = thread::spawn(move || handle.cancel());
         d.cancel();
@@ -116,7 +116,7 @@ fn cancel_from_two_threads() {
 #[test]
 fn cancel_while_the_deferred_is_dropped() {
     bounded(7, || {
-        let (resolver, d) = Deferred::<Value>::new();
+        let (resolver, mut d) = Deferred::<Value>::new();
         let handle = d.cancel_handle();
         let cancelling = thread::spawn(move || handle.cancel());
         drop(d.add_errback(|_| Ok(value(1))));
@@ -128,7 +128,7 @@ fn cancel_while_the_deferred_is_dropped() {
 #[test]
 fn cancel_while_a_stage_is_added() {
     bounded(3, || {
-        let (resolver, d) = Deferred::<Value>::new();
+        let (resolver, mut d) = Deferred::<Value>::new();
         let handle = d.cancel_handle();
         let cancelling = thread::spawn(move || handle.cancel());
         let d = d.add_errback(|failure| {

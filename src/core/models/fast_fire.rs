@@ -37,7 +37,7 @@ fn fire_of_a_word_while_polled_with_another_waker() {
 #[test]
 fn fire_of_a_word_while_paused_and_unpaused() {
     model(|| {
-        let (resolver, d) = Deferred::<Word>::new();
+        let (resolver, mut d) = Deferred::<Word>::new();
         let firing = fire(resolver, 1);
         let pause = d.pause();
         let d = d.map(plus_one);
@@ -70,7 +70,7 @@ fn fire_of_a_word_while_a_pause_ends() {
 #[test]
 fn fire_of_a_word_while_cancelled() {
     model(|| {
-        let (resolver, d) = Deferred::<Word>::new();
+        let (resolver, mut d) = Deferred::<Word>::new();
         let handle = d.cancel_handle();
         let cancelling = thread::spawn(move || handle.cancel());
         let fired = resolver.try_callback(value(1).into());
@@ -85,7 +85,7 @@ fn fire_of_a_word_while_cancelled() {
 #[test]
 fn fire_of_a_word_while_the_deferred_is_dropped() {
     model(|| {
-        let (resolver, d) = Deferred::<Word>::new();
+        let (resolver, mut d) = Deferred::<Word>::new();
         let handle = d.cancel_handle();
         let firing = fire(resolver, 1);
         drop(d);
@@ -115,7 +115,7 @@ fn fire_of_a_word_while_two_stages_are_added() {
 #[test]
 fn fire_of_a_word_while_a_handle_comes_and_goes() {
     model(|| {
-        let (resolver, d) = Deferred::<Word>::new();
+        let (resolver, mut d) = Deferred::<Word>::new();
         let firing = fire(resolver, 1);
         drop(d.cancel_handle());
         firing.join().unwrap();

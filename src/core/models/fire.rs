@@ -54,7 +54,7 @@ fn fire_while_two_stages_are_added() {
 #[test]
 fn fire_while_two_stages_are_added_and_a_handle_comes_and_goes() {
     bounded(4, || {
-        let (resolver, d) = Deferred::<Value>::new();
+        let (resolver, mut d) = Deferred::<Value>::new();
         let handle = d.cancel_handle();
         let firing = fire(resolver, 1);
         let cloning = thread::spawn(move || {
@@ -236,7 +236,7 @@ fn labelled_while_the_resolver_is_dropped() {
 #[test]
 fn a_handle_is_dropped_while_a_dropped_one_fires() {
     model(|| {
-        let (resolver, d) = Deferred::<Value>::new();
+        let (resolver, mut d) = Deferred::<Value>::new();
         let handle = d.cancel_handle();
         drop(d);
         let firing = fire(resolver, 1);

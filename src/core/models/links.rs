@@ -60,10 +60,10 @@ struct Three {
 
 fn three(paused: bool) -> Three {
     let (first, d) = Deferred::<Value>::new();
-    let (middle, m) = Deferred::<Value>::new();
+    let (middle, mut m) = Deferred::<Value>::new();
     let (inner, i) = Deferred::<Value>::new();
     let handle = m.cancel_handle();
-    let m = m.add_callback(move |_| i);
+    let mut m = m.add_callback(move |_| i);
     let pause = paused.then(|| m.pause());
     let outer = d.add_callback(move |_| m);
     first.callback(value(0));
@@ -137,7 +137,7 @@ fn a_middle_is_bypassed_while_it_is_unpaused_and_cancelled() {
         let (next, n) = Deferred::<Value>::new();
         let (inner, i) = Deferred::<Value>::new();
         let n = n.add_callback(move |_| i);
-        let m = m.add_callback(move |_| n);
+        let mut m = m.add_callback(move |_| n);
         let handle = m.cancel_handle();
         middle.callback(value(0));
         // The middle waits, has no stage left, and is paused.

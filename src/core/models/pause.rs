@@ -7,12 +7,9 @@
 //! | `unpause_of_a_ready_one_while_a_stage_is_added_and_polled` | any | 5,355 |
 //! | `unpause_of_a_ready_one_while_a_stage_of_it_waits` | 5 | 28,499 |
 //! | `unpause_while_a_ready_one_is_dropped` | any | 15 |
-//! | `two_threads_pause_a_ready_one` | any | 11,414 |
-//! | `two_threads_pause_a_taken_one` | any | 16,266 |
 
+use crate::Deferred;
 use crate::models::harness::{Value, Wakes, bounded, fire, model, outcome, value};
-use crate::{AlreadyTaken, Deferred};
-use futures::future::FusedFuture;
 use loom::thread;
 use std::sync::Arc;
 use std::task::Poll;
@@ -20,7 +17,7 @@ use std::task::Poll;
 #[test]
 fn unpause_while_fired_and_added_to() {
     bounded(4, || {
-        let (resolver, d) = Deferred::<Value>::new();
+        let (resolver, mut d) = Deferred::<Value>::new();
         let pause = d.pause();
         let firing = fire(resolver, 1);
         let unpausing = thread::spawn(move || drop(pause));
@@ -34,7 +31,7 @@ fn unpause_while_fired_and_added_to() {
 #[test]
 fn two_pauses_are_undone_at_once() {
     model(|| {
-        let (resolver, d) = Deferred::<Value>::new();
+        let (resolver, mut d) = Deferred::<Value>::new();
         let (one, two) = (d.pause(), d.pause());
         let d = d.map(|v: Value| Value(v.0 + 1, v.1));
         resolver.callback(value(1));
@@ -48,7 +45,7 @@ fn two_pauses_are_undone_at_once() {
 #[test]
 fn unpause_of_a_ready_one_while_a_stage_is_added_and_polled() {
     model(|| {
-        let d = Deferred::succeed(value(1));
+        let mut d = Deferred::succeed(value(1));
         let pause = d.pause();
         let unpausing = thread::spawn(move || drop(pause));
         let mut d = d.map(|v: Value| Value(v.0 + 1, v.1));
@@ -67,7 +64,7 @@ fn unpause_of_a_ready_one_while_a_stage_is_added_and_polled() {
 #[test]
 fn unpause_of_a_ready_one_while_a_stage_of_it_waits() {
     bounded(5, || {
-        let d = Deferred::succeed(value(1));
+        let mut d = Deferred::succeed(value(1));
         let pause = d.pause();
         let unpausing = thread::spawn(move || drop(pause));
         let (inner, returned) = Deferred::<Value>::new();
@@ -83,49 +80,10 @@ fn unpause_of_a_ready_one_while_a_stage_of_it_waits() {
 #[test]
 fn unpause_while_a_ready_one_is_dropped() {
     model(|| {
-        let d = Deferred::succeed(value(1));
+        let mut d = Deferred::succeed(value(1));
         let pause = d.pause();
         let unpausing = thread::spawn(move || drop(pause));
         drop(d);
         unpausing.join().unwrap();
-    });
-}
-
-#[test]
-fn two_threads_pause_a_ready_one() {
-    model(|| {
-        let d = Arc::new(Deferred::succeed(value(1)));
-        let other = d.clone();
-        let pausing = thread::spawn(move || drop(other.pause()));
-        drop(d.pause());
-        pausing.join().unwrap();
-        let d = Arc::into_inner(d).expect("the other thread is through");
-        assert_eq!(outcome(d), 1);
-    });
-}
-
-/// Each of them sees, behind its own pause, that there is no value any more.
-#[test]
-fn two_threads_pause_a_taken_one() {
-    model(|| {
-        let mut d = Deferred::succeed(value(1));
-        let wakes = Arc::new(Wakes::default());
-        assert_eq!(Wakes::poll(&wakes, &mut d), Poll::Ready(1));
-        let d = Arc::new(d);
-        let other = d.clone();
-        let pausing = thread::spawn(move || {
-            let pause = other.pause();
-            assert!(other.is_terminated());
-            drop(pause);
-        });
-        assert!(d.is_terminated());
-        drop(d.pause());
-        pausing.join().unwrap();
-        let d = Arc::into_inner(d).expect("the other thread is through");
-        let d = d.add_errback(|failure| {
-            assert!(failure.is::<AlreadyTaken>());
-            Ok(value(2))
-        });
-        assert_eq!(outcome(d), 2);
     });
 }

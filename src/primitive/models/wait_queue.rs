@@ -258,7 +258,7 @@ fn released_while_dropped() {
 fn the_first_of_two_is_cancelled_while_released() {
     model(|| {
         let mut waits = Waits::new(0);
-        let (first, second) = (waits.acquire(), waits.acquire());
+        let (first, mut second) = (waits.acquire(), waits.acquire());
         let semaphore = waits.semaphore.clone();
         let releasing = thread::spawn(move || semaphore.release());
         first.cancel();

@@ -8,12 +8,8 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::{env, fs};
 
-#[path = "../codec/mod.rs"]
-#[allow(dead_code)] // Nothing is decoded here.
-mod codec;
-#[path = "../../../examples/replay/replayer/mod.rs"]
-#[allow(dead_code)] // Programs are read, and not performed.
-mod replayer;
+use test_support::codec::encode::encode;
+use test_support::replayer::program::Program;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -40,8 +36,8 @@ fn write(folder: &Path, files: &[String]) -> Result<usize, String> {
     for file in files {
         let text = fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
         for line in text.lines() {
-            let program = replayer::program::Program::parse(line)?;
-            let Some(bytes) = codec::encode::encode(&program.ops) else {
+            let program = Program::parse(line)?;
+            let Some(bytes) = encode(&program.ops) else {
                 continue;
             };
             let path = folder.join(&program.id);

@@ -4,18 +4,11 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-
-#[path = "../codec/mod.rs"]
-#[allow(dead_code)] // Nothing is encoded here.
-mod codec;
-#[path = "../../model/mod.rs"]
-mod model;
-#[path = "../../../examples/replay/replayer/mod.rs"]
-#[allow(dead_code)] // Programs come from bytes.
-mod replayer;
+use test_support::codec::decode::decode;
+use test_support::model::oracle::check;
 
 fuzz_target!(|bytes: &[u8]| {
-    if let Err(difference) = model::oracle::check(&codec::decode::decode(bytes)) {
+    if let Err(difference) = check(&decode(bytes)) {
         panic!("{difference}");
     }
 });

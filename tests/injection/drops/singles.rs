@@ -68,7 +68,7 @@ pub(super) fn awaited_by_reference_in_a_select(w: &World) -> Course {
 }
 
 pub(super) fn cancelled_of_the_resolver(w: &World) -> Course {
-    let (mut resolver, d) = Deferred::<Value>::new();
+    let (mut resolver, mut d) = Deferred::<Value>::new();
     let handle = d.cancel_handle();
     w.trial.watch(d);
     Course::new(w, async move {

@@ -104,7 +104,7 @@ pub(super) fn coroutine_that_is_cancelled(t: &Trial) {
         let (_resolver, source) = Deferred::<Value>::with_canceller(t.run(Canceller, || None));
         let (more, second) = Deferred::<Value>::new();
         let (kept, trial) = (t.value(), t.clone());
-        let d = Deferred::from_coroutine(t.work(async move {
+        let mut d = Deferred::from_coroutine(t.work(async move {
             // It cleans up, and goes on.
             let failed = trial.look_at(source.await).is_none();
             let value = second.await;
@@ -126,7 +126,7 @@ pub(super) fn coroutine_without_a_deferred_is_cancelled(t: &Trial) {
     let runtime = runtime(t);
     runtime.block_on(async {
         let kept = t.value();
-        let d = Deferred::from_future(t.work(async move {
+        let mut d = Deferred::from_future(t.work(async move {
             std::future::pending::<()>().await;
             kept
         }));

@@ -8,7 +8,7 @@ use tokio_deferred::{Deferred, Resolver};
 
 pub(super) fn cancel_with_a_canceller(t: &Trial) {
     let value = t.value();
-    let (mut resolver, d) = Deferred::with_canceller(t.run(Canceller, || Some(Ok(value))));
+    let (mut resolver, mut d) = Deferred::with_canceller(t.run(Canceller, || Some(Ok(value))));
     resolver.on_cancel(t.run(OnCancel, || ()));
     resolver.on_cancel(t.run(OnCancel, || ()));
     let handle = d.cancel_handle();
@@ -19,7 +19,7 @@ pub(super) fn cancel_with_a_canceller(t: &Trial) {
     resolver.on_cancel(t.run(OnCancel, || ()));
     drop(resolver);
 
-    let (resolver, d) = Deferred::<Value>::with_canceller(t.run(Canceller, || None));
+    let (resolver, mut d) = Deferred::<Value>::with_canceller(t.run(Canceller, || None));
     let handle = d.cancel_handle();
     t.watch(d);
     handle.cancel_with(t.oops());
@@ -42,7 +42,7 @@ pub(super) fn canceller_that_fires(t: &Trial) {
         resolver.into_iter().for_each(|r| r.callback(trial.value()));
         None
     });
-    let (resolver, d) = Deferred::with_canceller(canceller);
+    let (resolver, mut d) = Deferred::with_canceller(canceller);
     *place.lock().unwrap() = Some(resolver);
     let handle = d.cancel_handle();
     t.watch(d.map(t.call(Callback, |value: Value| value)));
@@ -66,7 +66,7 @@ pub(super) fn fire_what_has_a_canceller(t: &Trial) {
 pub(super) fn cancel_what_is_waited_for(t: &Trial) {
     let (_inner, awaited) = Deferred::<Value>::with_canceller(t.run(Canceller, || None));
     let (outer, d) = Deferred::new();
-    let d = d.add_callback(t.call(Callback, instead(awaited)));
+    let mut d = d.add_callback(t.call(Callback, instead(awaited)));
     let handle = d.cancel_handle();
     t.watch(d.add_errback(t.call(Errback, Err)));
     outer.callback(t.value());
@@ -83,7 +83,7 @@ pub(super) fn cancel_by_a_drop_and_by_handles(t: &Trial) {
     let (mut resolver, d) = Deferred::<Value>::new();
     resolver.on_cancel(t.run(OnCancel, || ()));
     let d = d.cancel_on_drop();
-    let inner = d.into_inner();
+    let mut inner = d.into_inner();
     let (one, two) = (inner.cancel_handle(), inner.cancel_handle());
     t.watch(inner);
     one.cancel_with(t.oops());

@@ -58,7 +58,7 @@ pub(super) fn add_to_fired_ones(t: &Trial) {
     t.watch(stages(t, Deferred::succeed(t.value())));
     t.watch(stages(t, Deferred::fail(t.oops())));
     // With something beside the result: an anchor.
-    let d = Deferred::succeed(t.value());
+    let mut d = Deferred::succeed(t.value());
     let handle = d.cancel_handle();
     t.watch(stages(t, d));
     handle.cancel();
@@ -102,19 +102,19 @@ pub(super) fn link_and_flatten(t: &Trial) {
 }
 
 pub(super) fn pause_and_unpause(t: &Trial) {
-    let (resolver, d) = Deferred::new();
+    let (resolver, mut d) = Deferred::new();
     let (one, two) = (d.pause(), d.pause());
     t.watch(d.map(t.call(Callback, |value: Value| value)));
     resolver.callback(t.value());
     drop(one);
     two.unpause();
 
-    let ready = Deferred::succeed(t.value());
+    let mut ready = Deferred::succeed(t.value());
     let pause = ready.pause();
     t.watch(ready.map(t.call(Callback, |value: Value| value)));
     drop(pause);
 
-    let dropped = Deferred::succeed(t.value());
+    let mut dropped = Deferred::succeed(t.value());
     let pause = dropped.pause();
     drop(dropped);
     drop(pause);
@@ -174,7 +174,7 @@ pub(super) fn unhandled(t: &Trial) {
     drop(d.map(t.call(Callback, |value| value)));
     resolver.errback(t.oops());
     Deferred::<Value>::fail(t.oops()).log_errors();
-    let (resolver, d) = Deferred::<Value>::new();
+    let (resolver, mut d) = Deferred::<Value>::new();
     let pause = d.pause();
     resolver.errback(t.oops());
     drop(d);

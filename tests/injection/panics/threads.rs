@@ -123,7 +123,7 @@ fn wait_for(threads: impl IntoIterator<Item = JoinHandle<()>>) {
 }
 
 pub(super) fn fire_and_cancel_and_drop(t: &Trial) {
-    let (resolver, d) = Deferred::with_canceller(t.run(Canceller, || None));
+    let (resolver, mut d) = Deferred::with_canceller(t.run(Canceller, || None));
     let handle = d.cancel_handle();
     let firing = beside(t, |t| resolver.callback(t.value()));
     let cancelling = beside(t, move |t| handle.cancel_with(t.oops()));
@@ -135,7 +135,7 @@ pub(super) fn fire_and_cancel_and_drop(t: &Trial) {
 }
 
 pub(super) fn fire_and_unpause_and_wait(t: &Trial) {
-    let ((outer, d), (inner, awaited)) = (Deferred::new(), Deferred::new());
+    let ((outer, mut d), (inner, awaited)) = (Deferred::new(), Deferred::new());
     let pause = d.pause();
     let d = d.add_callback(t.call(Callback, instead(awaited)));
     let task = Task::new(t);
