@@ -63,7 +63,7 @@ pub(super) enum RecordClass {
 /// How a run goes on after a record.
 pub(super) enum Flow {
     /// To the next record.
-    Transition,
+    Next,
     /// When this chain, whose consumer is handed over, is at rest.
     Wait(ChainPtr),
     /// The last record took the value: the run ends.

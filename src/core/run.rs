@@ -202,7 +202,7 @@ impl Run<'_> {
             };
             self.record = ptr::null_mut();
             match flow {
-                Flow::Transition => {}
+                Flow::Next => {}
                 Flow::Jump(chunk) => block.reader.with_mut(|reader| {
                     // SAFETY: we are the runner, and this was the jump.
                     unsafe { (*reader).jump(chunk) }
@@ -268,7 +268,7 @@ impl Run<'_> {
         let chain = self.chain;
         let info = &chain.block().info;
         match flow {
-            Flow::Transition | Flow::Jump(_) | Flow::Span => self.scope.leave(info),
+            Flow::Next | Flow::Jump(_) | Flow::Span => self.scope.leave(info),
             Flow::Wait(inner) => {
                 self.scope.leave(info);
                 // SAFETY: we are the runner, the slot is empty, and the consumer

@@ -174,7 +174,7 @@ unsafe fn run_stage<S: Stage>(record: *mut Record, chain: ChainPtr) -> Flow {
         Step::Done(output) => {
             // SAFETY: the caller is the runner, and the input was moved out.
             block.slot.with_mut(|slot| unsafe { (*slot).put(output) });
-            Flow::Transition
+            Flow::Next
         }
         // The usual chain that a stage returns.
         Step::Wait(consumer) if !consumer.is_at_rest() && !consumer.is_consumer_of(chain) => {
@@ -266,7 +266,7 @@ unsafe fn finish_stage<S: Stage>(step: Step<S::Out>, record: *mut Record, chain:
         .block()
         .slot
         .with_mut(|slot| unsafe { (*slot).put(output) });
-    Flow::Transition
+    Flow::Next
 }
 
 /// Tells a watcher of an `S` that made `step` of its input.
