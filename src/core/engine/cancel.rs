@@ -15,34 +15,7 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::task::Waker;
 
-/// A cancel on its way.
-pub(crate) struct CancelRequest {
-    pub(crate) reason: Option<BoxError>,
-    /// Whether the failure it makes is reported if nobody handles it.
-    pub(crate) quiet: bool,
-    pub(crate) at: &'static Location<'static>,
-}
-
 impl CancelRequest {
-    /// The cancel of what nobody is going to look at any more: what comes of it
-    /// is not reported.
-    pub(crate) fn unwanted(at: &'static Location<'static>) -> Self {
-        CancelRequest {
-            reason: None,
-            quiet: true,
-            at,
-        }
-    }
-
-    pub(crate) fn into_failure(self) -> Failure {
-        Failure::cancelled(self.reason, self.quiet, self.at)
-    }
-
-    /// Drops it, where it comes to nothing.
-    pub(crate) fn give_up(self) {
-        catch_and_log("the drop of the reason of a cancel", || drop(self));
-    }
-
     /// Makes two cancels of it, for the same reason.
     pub(crate) fn split(self) -> (Self, Self) {
         let CancelRequest { reason, quiet, at } = self;
@@ -186,16 +159,6 @@ impl std::error::Error for SharedReason {
     }
 }
 
-/// Cancels what will fire a Deferred, as often as it is asked to while the
-/// Deferred is unfired; the Deferred itself is left alone.
-pub(crate) trait Delegate: Send + Sync {
-    fn cancel(self: Arc<Self>, request: CancelRequest);
-
-    /// The Deferred was dropped, unfired and with nothing on it: nobody will
-    /// see its result.
-    fn unseen(&self) {}
-}
-
 /// Returns whom a cancel of the unfired chain would be passed on to.
 pub(super) fn delegate_of(chain: ChainPtr) -> Option<Arc<dyn Delegate>> {
     let wanted = |s: State| s.0 & (FIRED | CANCEL_HOOKS | CANCELLING) == CANCEL_HOOKS;
@@ -217,86 +180,6 @@ unsafe fn delegate_in(chain: ChainPtr) -> Option<Arc<dyn Delegate>> {
             CancelHooks::Calls(_) => None,
         }
     })
-}
-
-/// Puts what a canceller returned into the slot.
-pub(super) type Answer = Box<dyn FnOnce(&mut Slot) + Send>;
-
-pub(super) type Canceller = Box<dyn FnOnce() -> Option<Answer> + Send>;
-
-// They are put into the slot under `LOCKED`, so they must not be boxed.
-const _: () = assert!(Slot::<3>::fits::<CancelHooks>());
-
-/// What an unfired chain's slot holds for the case of a cancel.
-pub(super) enum CancelHooks {
-    /// Each cancel is passed on; the producer is not told.
-    Delegate(Arc<dyn Delegate>),
-    /// The first one calls these.
-    Calls(Box<Calls>),
-}
-
-#[derive(Default)]
-pub(super) struct Calls {
-    pub(super) canceller: Option<Canceller>,
-    /// Newest first.
-    pub(super) hooks: Option<Box<Hook>>,
-    /// Of the producer that awaits a cancel.
-    pub(super) waker: Option<Waker>,
-}
-
-/// One function of the producer's, and those that were added before it.
-pub(super) struct Hook {
-    pub(super) call: Box<dyn FnOnce() + Send>,
-    pub(super) older: Option<Box<Hook>>,
-}
-
-impl Drop for Calls {
-    /// Drops the functions one by one: a list of any length needs no stack.
-    fn drop(&mut self) {
-        let mut next = self.hooks.take();
-        let mut panicked = None;
-        while let Some(mut hook) = next {
-            next = hook.older.take();
-            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(hook))) {
-                panicked = Some(payload);
-            }
-        }
-        if let Some(payload) = panicked {
-            // To who drops this, for whom it is the chain's result.
-            resume_unwind(payload);
-        }
-    }
-}
-
-impl Calls {
-    /// Tells the producer, then asks the canceller.
-    fn run(mut self) -> Result<Option<Answer>, Box<dyn std::any::Any + Send>> {
-        let mut result = Ok(None);
-        let mut oldest = None;
-        let mut hook = self.hooks.take();
-        while let Some(mut this) = hook {
-            hook = this.older.take();
-            this.older = oldest;
-            oldest = Some(this);
-        }
-        while let Some(this) = oldest {
-            let Hook { call, older } = *this;
-            oldest = older;
-            if let Err(payload) = catch_unwind(AssertUnwindSafe(call)) {
-                result = Err(payload);
-            }
-        }
-        if let Some(waker) = self.waker.take() {
-            catch_and_log("a waker", || waker.wake());
-        }
-        if let Some(canceller) = self.canceller.take() {
-            match catch_unwind(AssertUnwindSafe(canceller)) {
-                Ok(put) => result = result.map(|_| put),
-                Err(payload) => result = Err(payload),
-            }
-        }
-        result
-    }
 }
 
 /// A reference to a chain that only cancels.

@@ -5,23 +5,27 @@ use std::mem::{self, MaybeUninit};
 use std::ptr;
 
 /// Untyped storage. Whether it holds something, and of which type, is known
-/// from the chain's state alone (invariants 4 and 7).
+/// from the chain's state alone ([slot], [types]).
 #[repr(C)]
-pub(super) struct Slot<const WORDS: usize = 3>([MaybeUninit<u64>; WORDS]);
+pub(crate) struct Slot<const WORDS: usize = 3>([MaybeUninit<u64>; WORDS]);
+
+/// The producer's own place, for a value of a word: see
+/// [`fast_fire`](crate::core::engine::fast_fire).
+pub(crate) type InlineValue = Slot<1>;
 
 impl<const WORDS: usize> Slot<WORDS> {
-    pub(super) const fn empty() -> Self {
+    pub(crate) const fn empty() -> Self {
         Slot([MaybeUninit::uninit(); WORDS])
     }
 
     /// Whether a `V` is stored in place.
-    pub(super) const fn fits<V>() -> bool {
+    pub(crate) const fn fits<V>() -> bool {
         size_of::<V>() <= size_of::<Self>() && align_of::<V>() <= align_of::<Self>()
     }
 
     /// Stores `value`. What was there is forgotten, not dropped.
     #[inline]
-    pub(super) fn put<V>(&mut self, value: V) {
+    pub(crate) fn put<V>(&mut self, value: V) {
         let place: *mut Self = self;
         if Self::fits::<V>() {
             // SAFETY: the value fits, and nothing that must be dropped is
@@ -39,10 +43,10 @@ impl<const WORDS: usize> Slot<WORDS> {
     ///
     /// The slot holds a `V`, which counts as moved out afterwards.
     #[inline]
-    pub(super) unsafe fn take<V>(&mut self) -> V {
+    pub(crate) unsafe fn take<V>(&mut self) -> V {
         let place: *mut Self = self;
         if Self::fits::<V>() {
-            // SAFETY: the caller says so.
+            // SAFETY: the slot holds a `V`, which fits.
             unsafe { place.cast::<V>().read() }
         } else {
             // SAFETY: `put` stored a pointer from `Box::into_raw`.
@@ -57,12 +61,12 @@ impl<const WORDS: usize> Slot<WORDS> {
     ///
     /// As for [`take`](Slot::take).
     #[inline]
-    pub(super) unsafe fn take_result<T, E>(&mut self) -> Result<T, E> {
+    pub(crate) unsafe fn take_result<T, E>(&mut self) -> Result<T, E> {
         if !Self::fits::<Result<T, E>>() {
-            // SAFETY: the caller says so.
+            // SAFETY: the slot holds a `V`, which fits.
             return unsafe { self.take() };
         }
-        // SAFETY: the caller says so; what is read counts as moved out.
+        // SAFETY: the slot holds such a result; what is read counts as moved out.
         unsafe {
             match self.peek::<Result<T, E>>() {
                 Ok(value) => Ok(ptr::read(value)),
@@ -77,10 +81,10 @@ impl<const WORDS: usize> Slot<WORDS> {
     ///
     /// The slot holds a `V`, which nobody changes meanwhile.
     #[inline]
-    pub(super) unsafe fn get<V>(&self) -> &V {
+    pub(crate) unsafe fn get<V>(&self) -> &V {
         let place: *const Self = self;
         if Self::fits::<V>() {
-            // SAFETY: the caller says so.
+            // SAFETY: the slot holds a `V`, which fits.
             unsafe { &*place.cast::<V>() }
         } else {
             // SAFETY: `put` stored a pointer from `Box::into_raw`.
@@ -94,10 +98,10 @@ impl<const WORDS: usize> Slot<WORDS> {
     ///
     /// The slot holds a `V`.
     #[inline]
-    pub(super) unsafe fn peek<V>(&mut self) -> &mut V {
+    pub(crate) unsafe fn peek<V>(&mut self) -> &mut V {
         let place: *mut Self = self;
         if Self::fits::<V>() {
-            // SAFETY: the caller says so.
+            // SAFETY: the slot holds a `V`, which fits.
             unsafe { &mut *place.cast::<V>() }
         } else {
             // SAFETY: `put` stored a pointer from `Box::into_raw`.
@@ -107,7 +111,7 @@ impl<const WORDS: usize> Slot<WORDS> {
 
     /// Moves whatever is in here to `other`, of whatever type it is.
     #[inline]
-    pub(super) fn move_to(&mut self, other: &mut Self) {
+    pub(crate) fn move_to(&mut self, other: &mut Self) {
         other.0 = mem::replace(&mut self.0, Self::empty().0);
     }
 }

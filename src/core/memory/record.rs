@@ -1,35 +1,39 @@
 //! What a chain's memory holds for each stage: a header, then the closure.
 
-use super::block::ChainPtr;
-use super::due_run::After;
-use super::link::Link;
+use super::ptr::ChainPtr;
 use std::any::Any;
 use std::panic::Location;
 
 /// The header of a record. The closure follows it.
 #[repr(C, align(8))]
-pub(super) struct Record {
-    pub(super) kind: &'static RecordVTable,
-    pub(super) payload: Payload,
+pub(crate) struct Record {
+    pub(crate) kind: &'static RecordVTable,
+    pub(crate) payload: Payload,
 }
 
 /// The header's second word, by kind.
 #[derive(Clone, Copy)]
-pub(super) union Payload {
+pub(crate) union Payload {
     /// Stages: the line of the `add_*` call.
-    pub(super) place: &'static Location<'static>,
+    pub(crate) place: &'static Location<'static>,
     /// Links and fires: the chain that gets the result, with a reference.
-    pub(super) target: ChainPtr,
+    pub(crate) target: ChainPtr,
     /// Jumps: where the records go on.
-    pub(super) chunk: *mut super::arena::Chunk,
+    pub(crate) chunk: *mut Chunk,
     /// Records that need neither.
-    pub(super) nothing: (),
+    pub(crate) nothing: (),
+}
+
+/// The header of a chunk: a piece of memory for records, which lie behind it.
+#[repr(C, align(8))]
+pub(crate) struct Chunk {
+    pub(crate) bytes: usize,
 }
 
 /// What sort of record it is: its size, and how to run it.
-pub(super) struct RecordVTable {
+pub(crate) struct RecordVTable {
     /// In bytes, with the header.
-    pub(super) size: usize,
+    pub(crate) size: usize,
     /// Runs the record, and moves the runner past it before any code of the
     /// user's: unless it is a jump, which says where to go on, or the last one.
     /// Its memory is forgotten afterwards.
@@ -40,13 +44,13 @@ pub(super) struct RecordVTable {
     /// # Safety
     ///
     /// The caller is the runner of the chain, and the record its next one.
-    pub(super) run: unsafe fn(*mut Record, ChainPtr) -> Flow,
-    pub(super) sort: RecordClass,
+    pub(crate) run: unsafe fn(*mut Record, ChainPtr) -> Flow,
+    pub(crate) sort: RecordClass,
 }
 
 /// What the chain's own code has to know of a record beside how to run it.
 #[derive(Clone, Copy)]
-pub(super) enum RecordClass {
+pub(crate) enum RecordClass {
     /// It runs code of the user's.
     Stage {
         /// Puts the panic of that code in as the result.
@@ -61,7 +65,7 @@ pub(super) enum RecordClass {
 }
 
 /// How a run goes on after a record.
-pub(super) enum Flow {
+pub(crate) enum Flow {
     /// To the next record.
     Next,
     /// When this chain, whose consumer is handed over, is at rest.
@@ -69,7 +73,7 @@ pub(super) enum Flow {
     /// The last record took the value: the run ends.
     Finished,
     /// The last record was a link: the value goes to the waiting chain.
-    Deliver(Link),
+    Deliver(ChainPtr),
     /// The last record fired another chain, whose runner we are now.
     Fired(ChainPtr),
     /// The same, and something is to be done when that one's run is over.
@@ -77,42 +81,35 @@ pub(super) enum Flow {
     /// The span of the next stages is another one.
     Span,
     /// The next record is in another chunk.
-    Jump(*mut super::arena::Chunk),
+    Jump(*mut Chunk),
 }
 
-/// Moves the runner past a record of `size` bytes.
-///
-/// # Safety
-///
-/// As for [`RecordVTable::run`]; the record has that size.
-#[inline(always)]
-pub(super) unsafe fn pass(record: *mut Record, chain: ChainPtr, size: usize) {
-    chain.block().reader.with_mut(|reader| {
-        // SAFETY: the caller is the runner (3), and the reserve of the room
-        // that the record is in comes behind it.
-        unsafe { (*reader).read = record.byte_add(size) }
-    });
+/// What is to be done after the run of `chain`: a stack, innermost first.
+pub(crate) struct After {
+    pub(crate) chain: ChainPtr,
+    pub(crate) then: Box<dyn FnOnce() -> Flow>,
+    pub(crate) outer: Option<Box<After>>,
 }
 
 /// The alignment of a record and its closure, on every target.
-pub(super) const RECORD_ALIGN: usize = 8;
+pub(crate) const RECORD_ALIGN: usize = 8;
 
 /// The bytes in front of the closure.
-pub(super) const HEADER: usize = size_of::<Record>();
+pub(crate) const HEADER: usize = size_of::<Record>();
 
 /// The largest closure that lies in its record.
 const MAX_CLOSURE: usize = 128;
 
 /// The size of the largest record.
-pub(super) const MAX_RECORD: usize = HEADER + MAX_CLOSURE;
+pub(crate) const MAX_RECORD: usize = HEADER + MAX_CLOSURE;
 
 /// A closure's place: in the record if it is small, else boxed.
-pub(super) const fn is_inline<S>() -> bool {
+pub(crate) const fn is_inline<S>() -> bool {
     size_of::<S>() <= MAX_CLOSURE && align_of::<S>() <= RECORD_ALIGN
 }
 
 /// The size of a record with an `S`, rounded up to whole words.
-pub(super) const fn size_with<S>() -> usize {
+pub(crate) const fn size_with<S>() -> usize {
     let closure = if is_inline::<S>() {
         size_of::<S>()
     } else {
@@ -127,8 +124,8 @@ pub(super) const fn size_with<S>() -> usize {
 ///
 /// `record` is followed by `size_with::<S>() - HEADER` free bytes.
 #[inline]
-pub(super) unsafe fn write_closure<S>(record: *mut Record, closure: S) {
-    // SAFETY: the caller says so; a record is aligned to `RECORD_ALIGN`, and so is its end.
+pub(crate) unsafe fn write_closure<S>(record: *mut Record, closure: S) {
+    // SAFETY: so many bytes are free behind the header; a record is aligned to `RECORD_ALIGN`, and so is its end.
     unsafe {
         let place = record.add(1);
         if is_inline::<S>() {
@@ -147,8 +144,8 @@ pub(super) unsafe fn write_closure<S>(record: *mut Record, closure: S) {
 ///
 /// `write_closure::<S>` was called on the record, and this is the first call.
 #[inline]
-pub(super) unsafe fn read_closure<S>(record: *mut Record) -> S {
-    // SAFETY: the caller says so.
+pub(crate) unsafe fn read_closure<S>(record: *mut Record) -> S {
+    // SAFETY: an `S`, or the pointer to a boxed one, was written there.
     unsafe {
         let place = record.add(1);
         if is_inline::<S>() {
