@@ -125,13 +125,14 @@ pub use bridge::{CoroutineResult, inline_callbacks, set_default_runtime};
 pub use chain::{CancelHandle, CancelOnDrop, Deferred, Outcome, Pause, Resolver};
 pub use failure::{
     AlreadyLocking, AlreadyTaken, BoxError, Cancelled, DeferredError, Failure, FailureGroup,
-    FirstError, NoRuntime, OrFail, PanicError, Place, PlaceKind, QueueOverflow, QueueUnderflow,
-    ResolverDropped, TimedOut, Trace, Trapped, Unhandled,
+    FirstError, NoRuntime, OrFail, PanicError, Place, PlaceKind, QueueClosed, QueueOverflow,
+    QueueUnderflow, ResolverDropped, TimedOut, Trace, Trapped, Unhandled,
 };
 pub use primitive::{ConcurrentMap, JoinAll, SharedDeferred, join, map_with_concurrency};
 pub use primitive::{DeferredFilesystemLock, FilesystemLockGuard, LockFileError};
 pub use primitive::{
-    DeferredList, DeferredLock, DeferredQueue, DeferredSemaphore, gather_results, race,
+    DeferredList, DeferredLock, DeferredQueue, DeferredQueueStream, DeferredSemaphore,
+    gather_results, race,
 };
 
 /// The README's examples, as tests.

@@ -1,10 +1,14 @@
 //! The queue: order, limits, and that no item is ever lost.
 
+use futures::stream::FusedStream;
+use futures::{FutureExt, StreamExt};
 use std::collections::VecDeque;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use test_support::Random;
-use tokio_deferred::{Deferred, DeferredQueue, Failure, QueueOverflow, QueueUnderflow, testing};
+use tokio_deferred::{
+    Deferred, DeferredQueue, Failure, QueueClosed, QueueOverflow, QueueUnderflow, testing,
+};
 
 #[test]
 fn put_then_get_keeps_the_order() {
@@ -370,4 +374,188 @@ fn get_awaited_in_place_then_paused_and_dropped_gives_nothing_back() {
     drop(pause);
     assert!(queue.is_empty());
     drop(handle);
+}
+
+/// Puts 0 to 4 into a queue and delivers the first four to gets.
+fn delivered(at_once: bool) -> (DeferredQueue<i32>, Vec<Option<Deferred<i32>>>) {
+    let queue = DeferredQueue::new();
+    let put = |queue: &DeferredQueue<i32>| (0..5).for_each(|n| queue.put(n).unwrap());
+    if at_once {
+        put(&queue);
+    }
+    let gets = (0..4).map(|_| Some(queue.get())).collect();
+    if !at_once {
+        put(&queue);
+    }
+    (queue, gets)
+}
+
+fn drain(queue: &DeferredQueue<i32>) -> Vec<i32> {
+    std::iter::from_fn(|| (!queue.is_empty()).then(|| testing::success_of(queue.get()))).collect()
+}
+
+#[test]
+fn drop_of_delivered_gets_in_any_order_puts_the_items_back_in_their_order() {
+    let orders: [[usize; 4]; 4] = [[0, 1, 2, 3], [3, 2, 1, 0], [2, 0, 3, 1], [1, 3, 0, 2]];
+    for at_once in [true, false] {
+        for order in orders {
+            let (queue, mut gets) = delivered(at_once);
+            for index in order {
+                drop(gets[index].take());
+            }
+            assert_eq!(drain(&queue), [0, 1, 2, 3, 4], "dropped as {order:?}");
+        }
+    }
+}
+
+#[test]
+fn drop_then_get_then_drop_keeps_the_order() {
+    let (queue, mut gets) = delivered(true);
+    drop(gets[2].take());
+    // The item is delivered a second time, and comes back once more.
+    let again = queue.get();
+    drop(gets[0].take());
+    drop(again);
+    drop(gets[1].take());
+    assert_eq!(drain(&queue), [0, 1, 2, 4]);
+    assert_eq!(testing::success_of(gets[3].take().unwrap()), 3);
+}
+
+#[test]
+fn refused_item_that_no_get_takes_stands_before_what_was_put_meanwhile() {
+    let queue = DeferredQueue::new();
+    let (first, second) = (queue.get(), queue.get());
+    queue.put(0).unwrap();
+    queue.put(1).unwrap();
+    queue.put(2).unwrap();
+    drop(second);
+    let waits_for_one = queue.get();
+    assert_eq!(testing::success_of(waits_for_one), 1);
+    drop(first);
+    assert_eq!(drain(&queue), [0, 2]);
+}
+
+#[test]
+fn close_fails_the_gets_that_wait_in_their_order_and_gives_the_items_back() {
+    let queue = DeferredQueue::<i32>::new();
+    let log = Arc::new(Mutex::new(Vec::new()));
+    for who in 0..3 {
+        let log = log.clone();
+        let _ = queue.get().add_errback(move |failure| {
+            assert!(failure.is::<QueueClosed>(), "{failure:?}");
+            log.lock().unwrap().push(who);
+            Ok(0)
+        });
+    }
+    queue.close();
+    queue.close();
+    assert_eq!(*log.lock().unwrap(), [0, 1, 2]);
+    assert!(queue.is_closed());
+    assert_eq!(queue.put(7).unwrap_err().into_inner(), 7);
+    assert!(testing::failure_of(queue.get()).is::<QueueClosed>());
+}
+
+#[test]
+fn close_keeps_what_is_there_and_takes_back_what_is_on_its_way() {
+    let queue = DeferredQueue::new();
+    queue.put(1).unwrap();
+    queue.put(2).unwrap();
+    let on_its_way = queue.get();
+    queue.close();
+    drop(on_its_way);
+    assert_eq!(drain(&queue), [1, 2]);
+    assert!(testing::failure_of(queue.get()).is::<QueueClosed>());
+}
+
+#[test]
+fn close_inside_a_callback_of_a_get_ends_the_others() {
+    let queue = DeferredQueue::new();
+    let closing = queue.clone();
+    let first = queue.get().map(move |n: i32| {
+        closing.close();
+        n
+    });
+    let second = queue.get();
+    queue.put(1).unwrap();
+    assert_eq!(testing::success_of(first), 1);
+    assert!(testing::failure_of(second).is::<QueueClosed>());
+}
+
+#[tokio::test]
+async fn stream_gives_what_is_put_until_the_last_handle_goes() {
+    let queue = DeferredQueue::new();
+    queue.put(0).unwrap();
+    let items = tokio::spawn(queue.clone().into_stream().collect::<Vec<i32>>());
+    tokio::task::yield_now().await;
+    assert_eq!(queue.waiting(), 1, "the stream has its place");
+    for n in 1..100 {
+        queue.put(n).unwrap();
+    }
+    drop(queue);
+    assert_eq!(items.await.unwrap(), (0..100).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn stream_of_a_closed_queue_gives_the_rest_and_is_terminated() {
+    let queue = DeferredQueue::with_limits(None, Some(0));
+    queue.put(1).unwrap();
+    let mut items = queue.clone().into_stream();
+    assert_eq!(items.next().await, Some(1));
+    // It waits, although the backlog lets no get wait.
+    assert!(items.next().now_or_never().is_none());
+    queue.put(2).unwrap();
+    queue.put(3).unwrap();
+    queue.close();
+    assert_eq!(items.next().await, Some(2));
+    assert!(!items.is_terminated());
+    assert_eq!(items.next().await, Some(3));
+    assert_eq!(items.next().await, None);
+    assert!(items.is_terminated());
+    assert_eq!(items.next().await, None);
+}
+
+#[tokio::test]
+async fn drop_of_a_stream_with_an_item_on_its_way_gives_it_back() {
+    let queue = DeferredQueue::new();
+    let mut items = queue.clone().into_stream();
+    assert!(items.next().now_or_never().is_none());
+    queue.put(1).unwrap();
+    queue.put(2).unwrap();
+    drop(items);
+    assert_eq!(queue.waiting(), 0);
+    assert_eq!(drain(&queue), [1, 2]);
+}
+
+#[tokio::test]
+async fn streams_and_gets_share_the_items() {
+    let queue = DeferredQueue::new();
+    let (mut one, mut two) = (queue.clone().into_stream(), queue.clone().into_stream());
+    assert!(one.next().now_or_never().is_none());
+    let get = queue.get();
+    assert!(two.next().now_or_never().is_none());
+    for n in 0..4 {
+        queue.put(n).unwrap();
+    }
+    assert_eq!(two.next().await, Some(2));
+    assert_eq!(get.await.unwrap(), 1);
+    assert_eq!(one.next().await, Some(0));
+    assert_eq!(one.next().await, Some(3));
+}
+
+#[tokio::test]
+async fn loop_over_a_stream_that_is_always_ready_lets_other_tasks_run() {
+    const MANY: usize = 100_000;
+    let queue = DeferredQueue::new();
+    queue.put(()).unwrap();
+    let mut items = queue.clone().into_stream();
+    let closing = queue.clone();
+    let other = tokio::spawn(async move { closing.close() });
+    let mut taken = 0;
+    while let Some(()) = items.next().await {
+        taken += 1;
+        assert!(taken < MANY, "no other task ran");
+        // There is always an item, until the other task closes the queue.
+        let _ = queue.put(());
+    }
+    other.await.unwrap();
 }

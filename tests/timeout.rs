@@ -1,5 +1,6 @@
 //! Timeouts, under a paused clock.
 
+use std::error::Error;
 use std::sync::mpsc;
 use std::time::Duration;
 use test_support::clock::{live_tasks, paused, settle};
@@ -10,6 +11,10 @@ use tokio_deferred::{
 };
 
 const SECOND: Duration = Duration::from_secs(1);
+
+#[derive(Debug, thiserror::Error)]
+#[error("hung up")]
+struct HungUp;
 
 fn timed_out(error: &DeferredError) -> Option<Duration> {
     error.downcast_ref::<TimedOut>().map(|error| error.after)
@@ -115,9 +120,55 @@ async fn deadline_then_canceller_answers_with_a_value() {
 
 #[tokio::test(start_paused = true)]
 async fn deadline_then_canceller_answers_with_another_failure() {
-    let (_resolver, d) = Deferred::<()>::with_canceller(|| Some(Err(Failure::new("hung up"))));
+    let (_resolver, d) = Deferred::<()>::with_canceller(|| Some(Err(Failure::new(HungUp))));
     let error = d.add_timeout(SECOND).await.unwrap_err();
-    assert_eq!(error.to_string(), "hung up");
+    assert_eq!(timed_out(&error), Some(SECOND));
+    assert!(error.is::<HungUp>() && !error.is_cancelled());
+    let timed_out = error.downcast_ref::<TimedOut>().unwrap();
+    assert_eq!(timed_out.source().unwrap().to_string(), "hung up");
+    assert!(error.failure().clone().trap::<TimedOut>().is_ok());
+    assert!(error.into_failure().trap::<HungUp>().is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn deadline_then_the_operation_calls_back_with_its_own_error() {
+    // As c-ares, libuv and others: the cancel is a request, and the answer comes
+    // later, from another thread.
+    let (tx, rx) = mpsc::channel::<()>();
+    let canceller = move || drop(tx);
+    let d = Deferred::<()>::from_callback(|mut resolver| {
+        resolver.on_cancel(canceller);
+        std::thread::spawn(move || {
+            let _ = rx.recv();
+            resolver.errback(HungUp);
+        });
+    });
+    // What answers its cancel later than at once needs a delegate: here a
+    // coroutine that takes the cancel and fails with an error of its own.
+    let late = Deferred::from_coroutine(async move {
+        let (_resolver, never) = Deferred::<()>::new();
+        assert!(never.await.unwrap_err().is_cancelled());
+        tokio::spawn(tokio::time::sleep(SECOND)).await.unwrap();
+        Err::<(), _>(HungUp)
+    });
+    let start = Instant::now();
+    assert_eq!(
+        timed_out(&d.add_timeout(SECOND).await.unwrap_err()),
+        Some(SECOND)
+    );
+    let error = late.add_timeout(SECOND).await.unwrap_err();
+    assert_eq!(start.elapsed(), 3 * SECOND);
+    assert_eq!(timed_out(&error), Some(SECOND));
+    assert!(error.is::<HungUp>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn cancel_from_elsewhere_then_the_operation_answers_with_its_own_error() {
+    let (_resolver, d) = Deferred::<()>::with_canceller(|| Some(Err(Failure::new(HungUp))));
+    let d = d.add_timeout(SECOND);
+    d.cancel();
+    let failure = testing::failure_of(d);
+    assert!(failure.is::<HungUp>() && !failure.is_timed_out());
 }
 
 #[tokio::test(start_paused = true)]
@@ -131,13 +182,19 @@ async fn deadline_then_canceller_answers_with_its_own_cancelled() {
     };
     let (_resolver, d) = Deferred::<()>::with_canceller(canceller);
     let error = d.add_timeout(SECOND).await.unwrap_err();
-    assert!(error.is_cancelled() && !error.is_timed_out());
+    assert!(error.is_timed_out());
+    let cancelled = error.downcast_ref::<Cancelled>().unwrap();
+    assert_eq!(
+        cancelled.reason.as_ref().unwrap().to_string(),
+        "the line is down"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn deadline_then_canceller_panics() {
     let (_resolver, d) = Deferred::<()>::with_canceller(|| panic!("out of order"));
-    assert!(d.add_timeout(SECOND).await.unwrap_err().is_panic());
+    let error = d.add_timeout(SECOND).await.unwrap_err();
+    assert!(error.is_panic() && error.is_timed_out());
 }
 
 #[tokio::test(start_paused = true)]
@@ -179,12 +236,14 @@ async fn outer_deadline_first_then_inner() {
     let (_resolver, d) = Deferred::<()>::new();
     let d = d
         .add_timeout(3 * SECOND)
-        .inspect_failure(move |f| tx.send((f.is_cancelled(), f.check().copied())).unwrap())
+        .inspect_failure(move |f| {
+            let after = f.check::<TimedOut>().map(|error| error.after);
+            tx.send((f.is_cancelled(), after)).unwrap();
+        })
         .add_timeout(SECOND);
     assert_eq!(timed_out(&d.await.unwrap_err()), Some(SECOND));
     // Between the two it is a cancellation, whose reason says why.
-    let after = SECOND;
-    assert_eq!(rx.try_recv().unwrap(), (true, Some(TimedOut { after })));
+    assert_eq!(rx.try_recv().unwrap(), (true, Some(SECOND)));
     settle().await;
     assert_eq!(live_tasks(), 0);
 }
@@ -210,6 +269,8 @@ async fn deadline_of_a_coroutine_that_wraps_the_error() {
     });
     let error = d.add_timeout(SECOND).await.unwrap_err();
     assert_eq!(timed_out(&error), Some(SECOND));
+    // What the coroutine said of it is the source.
+    assert!(format!("{:?}", error.failure()).contains("while waiting for ever"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,7 +5,7 @@ use crate::failure::NoRuntime;
 use crate::sync::lock;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use tokio::runtime::Handle;
+use tokio::runtime::{EnterGuard, Handle};
 use tokio::task::JoinHandle;
 
 static DEFAULT: Mutex<Option<Handle>> = Mutex::new(None);
@@ -70,7 +70,18 @@ pub(crate) fn runtime_to_enter(remembered: Option<&Handle>) -> Option<Handle> {
     }
     match Handle::try_current() {
         Ok(_) => None,
+        // Nothing can be entered here: see `enter`.
+        Err(error) if error.is_thread_local_destroyed() => None,
         Err(_) => remembered.cloned().or_else(default_runtime),
+    }
+}
+
+/// Enters `runtime` on this thread, unless the thread is ending and Tokio's
+/// thread-locals are gone: there Tokio would panic.
+pub(crate) fn enter(runtime: &Handle) -> Option<EnterGuard<'_>> {
+    match Handle::try_current() {
+        Err(error) if error.is_thread_local_destroyed() => None,
+        _ => Some(runtime.enter()),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The errors that this library makes.
 
-use super::BoxError;
+use super::{BoxError, DeferredError, Failure};
 use std::fmt;
 use std::panic::Location;
 use std::time::Duration;
@@ -30,23 +30,56 @@ pub struct Cancelled {
 
 /// The result did not come in time: Twisted's `TimeoutError`.
 ///
+/// When the deadline of [`add_timeout`](crate::Deferred::add_timeout) is over,
+/// the Deferred is cancelled. If the operation answers that cancel with a
+/// failure of its own, as most C libraries do, that failure is the `source()`,
+/// so [`is`](crate::Failure::is), [`check`](crate::Failure::check) and
+/// [`trap`](crate::Failure::trap) find both. Where the operation did not answer,
+/// there is no source.
+///
 /// # Examples
 ///
 /// ```
 /// use std::time::Duration;
-/// use tokio_deferred::{Deferred, TimedOut};
+/// use tokio_deferred::{Deferred, Failure, TimedOut};
 ///
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() {
-/// let (_resolver, d) = Deferred::<()>::new();
+/// #[derive(Debug, thiserror::Error)]
+/// #[error("channel destroyed")]
+/// struct Destroyed;
+///
+/// let canceller = || Some(Err(Failure::new(Destroyed)));
+/// let (_resolver, d) = Deferred::<()>::with_canceller(canceller);
 /// let error = d.add_timeout(Duration::from_secs(5)).await.unwrap_err();
 /// assert_eq!(error.downcast_ref::<TimedOut>().unwrap().after, Duration::from_secs(5));
+/// assert!(error.is::<Destroyed>());
 /// # }
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[error("timed out after {after:?}")]
 pub struct TimedOut {
     /// The time that was allowed.
     pub after: Duration,
+    #[source]
+    answer: Option<DeferredError>,
+}
+
+impl TimedOut {
+    /// Makes the error of an operation for which `after` was allowed.
+    pub fn new(after: Duration) -> Self {
+        TimedOut {
+            after,
+            answer: None,
+        }
+    }
+
+    /// The same, where `answer` came when the operation was cancelled for it.
+    pub(crate) fn answered(after: Duration, answer: Failure) -> Self {
+        TimedOut {
+            after,
+            answer: Some(answer.into()),
+        }
+    }
 }
 
 /// The [`Resolver`](crate::Resolver) was dropped before it fired, so no result
@@ -154,8 +187,33 @@ impl QueueUnderflow {
     }
 }
 
-/// A `put` came while the queue was full: Twisted's `QueueOverflow`. It holds
-/// the value that was refused.
+/// A `get` came when the queue was closed and kept no item, or the queue was
+/// closed while the `get` waited.
+///
+/// # Examples
+///
+/// ```
+/// use tokio_deferred::{DeferredQueue, QueueClosed, testing};
+///
+/// let queue = DeferredQueue::<i32>::new();
+/// let waits = queue.get();
+/// queue.close();
+/// assert!(testing::failure_of(waits).is::<QueueClosed>());
+/// assert!(testing::failure_of(queue.get()).is::<QueueClosed>());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the queue is closed")]
+#[non_exhaustive]
+pub struct QueueClosed;
+
+impl QueueClosed {
+    pub(crate) fn new() -> Self {
+        QueueClosed
+    }
+}
+
+/// A `put` came while the queue was full, as Twisted's `QueueOverflow` says, or
+/// after it was closed. The error holds the value that was refused.
 ///
 /// # Examples
 ///
@@ -185,7 +243,7 @@ impl<T> fmt::Debug for QueueOverflow<T> {
 
 impl<T> fmt::Display for QueueOverflow<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the queue is full")
+        f.write_str("the queue is full or closed")
     }
 }
 

@@ -21,7 +21,7 @@ mod value;
 
 pub use deferred_error::DeferredError;
 pub use errors::{
-    AlreadyLocking, AlreadyTaken, Cancelled, NoRuntime, QueueOverflow, QueueUnderflow,
+    AlreadyLocking, AlreadyTaken, Cancelled, NoRuntime, QueueClosed, QueueOverflow, QueueUnderflow,
     ResolverDropped, TimedOut,
 };
 pub use group::{FailureGroup, FirstError};

@@ -17,7 +17,7 @@ use std::ops::Deref;
 /// use tokio_deferred::{Failure, TimedOut};
 /// use std::time::Duration;
 ///
-/// let failure = Failure::new(TimedOut { after: Duration::from_secs(3) });
+/// let failure = Failure::new(TimedOut::new(Duration::from_secs(3)));
 /// let timed_out = failure.trap::<TimedOut>().unwrap();
 /// assert_eq!(timed_out.after.as_secs(), 3);
 /// assert!(timed_out.into_failure().is_timed_out());

@@ -1,7 +1,7 @@
 //! Cancelling when a signal comes.
 
 use super::cancel_scope::{CancelScope, Met};
-use crate::bridge::{runtime_to_enter, spawn_or};
+use crate::bridge::{enter, runtime_to_enter, spawn_or};
 use crate::chain::Deferred;
 use crate::core::CancelRequest;
 use crate::failure::{BoxError, DeferredError, Failure, NoRuntime, catch_and_log};
@@ -142,12 +142,12 @@ impl<T: Send + 'static> Deferred<T> {
 /// Polls outside of the budget of a surrounding task.
 fn first_poll(signal: &mut Signal) -> Poll<<Signal as Future>::Output> {
     let to_enter = runtime_to_enter(None);
-    let _entered = to_enter.as_ref().map(tokio::runtime::Handle::enter);
+    let _entered = to_enter.as_ref().and_then(enter);
     let first = tokio::task::unconstrained(signal);
     // What the signal awaits is not awaited by a coroutine that calls us. A
     // panic is caught inside of the signal.
-    let entered = crate::chain::enter(Default::default());
+    let awaited = crate::chain::enter(Default::default());
     let polled = pin!(first).poll(&mut Context::from_waker(Waker::noop()));
-    drop(entered.leave());
+    drop(awaited.leave());
     polled
 }

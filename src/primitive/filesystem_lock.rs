@@ -274,7 +274,7 @@ impl Attempt {
                 drop(parts);
                 match self.deadline {
                     Some((after, deadline)) if self.clock.now() >= deadline => {
-                        self.fail(|made| Failure::from_error(TimedOut { after }, made));
+                        self.fail(|made| Failure::from_error(TimedOut::new(after), made));
                     }
                     _ => self.try_in((pause * 2).min(LAST_PAUSE)),
                 }

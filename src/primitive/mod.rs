@@ -15,6 +15,7 @@ mod lock;
 #[cfg(all(test, tokio_deferred_loom))]
 mod models;
 mod queue;
+mod queue_stream;
 mod race;
 mod semaphore;
 mod share;
@@ -29,6 +30,7 @@ pub use join::{JoinAll, join};
 pub use list::DeferredList;
 pub use lock::DeferredLock;
 pub use queue::DeferredQueue;
+pub use queue_stream::DeferredQueueStream;
 pub use race::race;
 pub use semaphore::DeferredSemaphore;
 pub use share::SharedDeferred;

@@ -1,34 +1,48 @@
 //! A queue whose items are waited for with Deferreds.
 //!
-//! Invariants:
+//! Rules:
 //!
-//! 1. Under the lock there are items or waiting gets, or neither, never both.
-//!    An item on its way from one to the other belongs to the thread that took
-//!    it out.
-//! 2. Who takes a get out of the map fires it, or gives it up. So a get has
-//!    one end: an item, a cancel, or the drop of its Deferred.
-//! 3. Gets know the queue weakly: when the last handle goes, they fail.
+//! - **[items or gets]** Under the lock the queue has items or waiting gets, or
+//!   neither, never both. An item on its way from one to the other belongs to
+//!   the thread that took it out.
+//! - **[one taker]** A get that waits has its resolver in the map. The thread
+//!   that takes the resolver out fires it. So a get has one end: an item, a
+//!   cancel, the drop of its Deferred, a close, or the end of the queue.
+//! - **[numbers]** An item gets its number when it is first handed out, and
+//!   keeps it. Items that were never handed out are younger than all that have
+//!   a number. So an item that comes back goes before every younger one, in
+//!   whatever order the items come back.
+//! - **[outside the lock]** No item is dropped, no get is fired and no code of
+//!   the user's runs while the lock is held.
+//! - **[weak]** Gets refer to the queue weakly. The handles own [`Handle`],
+//!   whose drop ends the queue for the gets; streams own [`Shared`], so that
+//!   they still get what is kept.
 
 use crate::chain::{Deferred, Resolver};
 use crate::core::{CancelRequest, Delegate, ReturnTo};
-use crate::failure::{Failure, QueueOverflow, QueueUnderflow};
-use crate::sync::{Mutex, lock};
+use crate::failure::{Failure, QueueClosed, QueueOverflow, QueueUnderflow};
+use crate::sync::{AtomicU64, Mutex, lock};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::panic::Location;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
 /// A queue between callbacks, or between callbacks and async fns: Twisted's
 /// `DeferredQueue`.
 ///
 /// Items go to gets in the order of the calls. Clones are the same queue, so
-/// there may be any number of producers and consumers. It needs no runtime:
-/// [`put`](Self::put) fires the get that waits.
+/// there may be any number of producers and consumers. The queue needs no
+/// runtime: [`put`](Self::put) fires the get that waits.
 ///
-/// No item is lost to a get: one that was cancelled, or dropped with no
-/// callback on it, is passed over; and an item whose Deferred is dropped
-/// untaken, with no callback on it, goes back to the front, even past the size.
-/// When the last handle of the queue goes, gets that wait fail with
+/// No item is lost to a get. A get that was cancelled, or dropped with no
+/// callback on it, is passed over. An item whose Deferred is dropped untaken,
+/// with no callback on it, goes back to where it was in the order of the items,
+/// even past the size.
+///
+/// [`close`](Self::close) ends the queue: the items that are kept can still be
+/// got, and then every get fails with [`QueueClosed`]. When the last handle of
+/// the queue goes, gets that wait fail with
 /// [`ResolverDropped`](crate::ResolverDropped).
 ///
 /// # Examples
@@ -43,48 +57,110 @@ use std::sync::{Arc, Weak};
 /// assert_eq!(testing::success_of(first), 2);
 /// assert_eq!(testing::success_of(queue.get()), 2);
 /// ```
-pub struct DeferredQueue<T>(Arc<Shared<T>>);
+pub struct DeferredQueue<T>(Arc<Handle<T>>);
 
-struct Shared<T> {
+/// What all handles of a queue own together.
+struct Handle<T>(Arc<Shared<T>>);
+
+pub(super) struct Shared<T> {
     size: Option<usize>,
     backlog: Option<usize>,
     state: Mutex<State<T>>,
 }
 
 struct State<T> {
+    /// Those that were never handed out, oldest first.
     items: VecDeque<T>,
-    /// By number, which is their order.
-    gets: BTreeMap<u64, Resolver<T>>,
-    next: u64,
+    /// Those that came back, by number. All are older than `items`.
+    returned: BTreeMap<u64, T>,
+    /// The number of the next item that is handed out for the first time.
+    next_item: u64,
+    /// The gets that wait, by number, which is their order.
+    gets: BTreeMap<u64, Waiting<T>>,
+    next_get: u64,
+    closed: bool,
+}
+
+/// A get that waits, as the queue sees it.
+struct Waiting<T> {
+    resolver: Resolver<T>,
+    get: Arc<Get<T>>,
+}
+
+impl<T> State<T> {
+    fn len(&self) -> usize {
+        self.items.len() + self.returned.len()
+    }
+
+    /// Takes the oldest item out, with its number.
+    fn pop(&mut self) -> Option<(u64, T)> {
+        self.returned
+            .pop_first()
+            .or_else(|| Some((self.next_item, self.items.pop_front()?)))
+            .inspect(|(number, _)| self.next_item = self.next_item.max(number + 1))
+    }
+
+    /// Keeps an item, which has a number if it was handed out before.
+    fn keep(&mut self, number: Option<u64>, item: T) {
+        match number {
+            Some(number) => drop(self.returned.insert(number, item)),
+            None => self.items.push_back(item),
+        }
+    }
 }
 
 impl<T: Send + 'static> DeferredQueue<T> {
     /// Makes a queue without limits.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tokio_deferred::DeferredQueue;
+    ///
+    /// let queue = DeferredQueue::new();
+    /// queue.put("kept").unwrap();
+    /// assert_eq!(queue.len(), 1);
+    /// ```
     pub fn new() -> Self {
         Self::with_limits(None, None)
     }
 
     /// Makes a queue that keeps at most `size` items, and lets at most
-    /// `backlog` gets wait.
+    /// `backlog` gets wait; `None` is no limit.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tokio_deferred::{DeferredQueue, QueueUnderflow, testing};
+    ///
+    /// let queue = DeferredQueue::with_limits(Some(1), Some(0));
+    /// assert!(testing::failure_of(queue.get()).is::<QueueUnderflow>()); // nobody may wait
+    /// queue.put(1).unwrap();
+    /// assert!(queue.put(2).is_err()); // one item is all there may be
+    /// ```
     pub fn with_limits(size: Option<usize>, backlog: Option<usize>) -> Self {
-        DeferredQueue(Arc::new(Shared {
+        let shared = Arc::new(Shared {
             size,
             backlog,
             state: Mutex::new(State {
                 items: VecDeque::new(),
+                returned: BTreeMap::new(),
+                next_item: 0,
                 gets: BTreeMap::new(),
-                next: 0,
+                next_get: 0,
+                closed: false,
             }),
-        }))
+        });
+        DeferredQueue(Arc::new(Handle(shared)))
     }
 
     /// Hands `item` to the get that waits longest, whose stages run on this
-    /// thread; if none waits, keeps it.
+    /// thread; if no get waits, the queue keeps it.
     ///
     /// # Errors
     ///
     /// The item, in a [`QueueOverflow`], if as many are kept as the size
-    /// allows.
+    /// allows, or if the queue is closed.
     ///
     /// # Examples
     ///
@@ -97,28 +173,34 @@ impl<T: Send + 'static> DeferredQueue<T> {
     /// assert_eq!(refused.into_inner(), "too much");
     /// ```
     pub fn put(&self, item: T) -> Result<(), QueueOverflow<T>> {
-        let refused = self.0.hand_over(item, |state, item| {
-            if self.0.size.is_some_and(|size| state.items.len() >= size) {
-                return Some(item);
-            }
-            state.items.push_back(item);
-            None
+        let shared = self.shared();
+        let refused = shared.hand_over(None, item, |state| {
+            !state.closed && shared.size.is_none_or(|size| state.len() < size)
         });
         refused.map_or(Ok(()), |item| Err(QueueOverflow(item)))
     }
 
     /// Takes the oldest item, or waits for one, behind the gets before it.
     ///
+    /// The place in the queue is taken now, not when the Deferred is first
+    /// polled. An item that is kept is in the Deferred when `get` returns.
+    ///
     /// # Errors
     ///
-    /// The Deferred fails with [`QueueUnderflow`] if as many gets wait as the
-    /// backlog allows, and with [`ResolverDropped`](crate::ResolverDropped) if
-    /// the queue goes away.
+    /// The Deferred fails
+    ///
+    /// - with [`QueueUnderflow`] if as many gets wait as the backlog allows;
+    /// - with [`QueueClosed`] if the queue is closed and keeps no item, or is
+    ///   closed while the get waits;
+    /// - with [`ResolverDropped`](crate::ResolverDropped) if the last handle of
+    ///   the queue goes while the get waits.
     ///
     /// # Cancel safety
     ///
-    /// Cancelling or dropping the Deferred loses no item. Dropped while it has
-    /// an item, with no callback on it, it puts that back to the front.
+    /// Cancelling or dropping the Deferred loses no item. A Deferred that is
+    /// dropped while it has an item, with no callback on it, puts that back to
+    /// where it was. The library's own stages that pass a value on, such as
+    /// [`add_timeout`](Deferred::add_timeout), are no callbacks in this sense.
     ///
     /// # Examples
     ///
@@ -134,107 +216,264 @@ impl<T: Send + 'static> DeferredQueue<T> {
     #[track_caller]
     pub fn get(&self) -> Deferred<T> {
         let made = Location::caller();
-        let mut state = lock(&self.0.state);
-        if let Some(item) = state.items.pop_front() {
-            drop(state);
-            return Deferred::ready(Ok(item), made).return_to(Arc::downgrade(&self.0));
+        match self.shared().get(self.shared().backlog, made) {
+            Got::Item(number, item) => {
+                let home = Home {
+                    queue: Arc::downgrade(self.shared()),
+                    number,
+                };
+                Deferred::ready(Ok(item), made).return_to(home)
+            }
+            Got::Waits(d) => d,
+            Got::Full => {
+                Deferred::ready(Err(Failure::from_error(QueueUnderflow::new(), made)), made)
+            }
+            Got::Closed => {
+                Deferred::ready(Err(Failure::from_error(QueueClosed::new(), made)), made)
+            }
         }
-        if self
-            .0
-            .backlog
-            .is_some_and(|backlog| state.gets.len() >= backlog)
-        {
-            drop(state);
-            let failure = Failure::from_error(QueueUnderflow::new(), made);
-            return Deferred::ready(Err(failure), made);
+    }
+
+    /// Ends the queue: from now on it takes no more items.
+    ///
+    /// The gets that wait fail with [`QueueClosed`], in their order, on this
+    /// thread. Items that are kept can still be got; when there are none left,
+    /// a get fails at once. A second call does nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tokio_deferred::{DeferredQueue, QueueClosed, testing};
+    ///
+    /// let queue = DeferredQueue::new();
+    /// queue.put("the last one").unwrap();
+    /// queue.close();
+    /// assert_eq!(queue.put("too late").unwrap_err().into_inner(), "too late");
+    /// assert_eq!(testing::success_of(queue.get()), "the last one");
+    /// assert!(testing::failure_of(queue.get()).is::<QueueClosed>());
+    /// ```
+    pub fn close(&self) {
+        let gets = {
+            let mut state = lock(&self.shared().state);
+            state.closed = true;
+            std::mem::take(&mut state.gets)
+        };
+        for Waiting { resolver, get } in gets.into_values() {
+            resolver.fire(Err(Failure::from_error(QueueClosed::new(), get.made)));
         }
-        let number = state.next;
-        state.next += 1;
-        let home = Arc::downgrade(&self.0);
-        let queue = home.clone();
-        let get = Arc::new(Get {
-            queue,
-            number,
-            made,
-        });
-        let (resolver, d) = Deferred::with_delegate(made, get);
-        let d = d.return_to(home).fired_by("a queue");
-        state.gets.insert(number, resolver);
-        d
+    }
+
+    /// Returns whether [`close`](Self::close) was called.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tokio_deferred::DeferredQueue;
+    ///
+    /// let queue = DeferredQueue::<()>::new();
+    /// assert!(!queue.is_closed());
+    /// queue.close();
+    /// assert!(queue.is_closed());
+    /// ```
+    pub fn is_closed(&self) -> bool {
+        lock(&self.shared().state).closed
     }
 
     /// Returns how many items are kept.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tokio_deferred::DeferredQueue;
+    ///
+    /// let queue = DeferredQueue::new();
+    /// queue.put(()).unwrap();
+    /// assert_eq!(queue.len(), 1);
+    /// ```
     pub fn len(&self) -> usize {
-        lock(&self.0.state).items.len()
+        lock(&self.shared().state).len()
     }
 
     /// Returns whether no item is kept.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tokio_deferred::DeferredQueue;
+    ///
+    /// let queue = DeferredQueue::new();
+    /// assert!(queue.is_empty());
+    /// queue.put(()).unwrap();
+    /// assert!(!queue.is_empty());
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// Returns how many gets wait.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tokio_deferred::DeferredQueue;
+    ///
+    /// let queue = DeferredQueue::<()>::new();
+    /// let get = queue.get();
+    /// assert_eq!(queue.waiting(), 1);
+    /// drop(get);
+    /// assert_eq!(queue.waiting(), 0);
+    /// ```
     pub fn waiting(&self) -> usize {
-        lock(&self.0.state).gets.len()
+        lock(&self.shared().state).gets.len()
     }
+}
+
+impl<T> DeferredQueue<T> {
+    pub(super) fn shared(&self) -> &Arc<Shared<T>> {
+        &self.0.0
+    }
+}
+
+/// What a get finds.
+pub(super) enum Got<T> {
+    /// An item, and its number.
+    Item(u64, T),
+    /// It waits.
+    Waits(Deferred<T>),
+    /// As many wait as may.
+    Full,
+    /// There is no item, and none will come.
+    Closed,
 }
 
 impl<T: Send + 'static> Shared<T> {
-    /// Fires the first get that takes `item`; if there is none, `keep` keeps
-    /// it, or returns it.
+    /// Takes an item, or a place among the gets if fewer than `backlog` wait.
+    pub(super) fn get(
+        self: &Arc<Self>,
+        backlog: Option<usize>,
+        made: &'static Location<'static>,
+    ) -> Got<T> {
+        let mut state = lock(&self.state);
+        if let Some((number, item)) = state.pop() {
+            return Got::Item(number, item);
+        }
+        if state.closed {
+            return Got::Closed;
+        }
+        if backlog.is_some_and(|backlog| state.gets.len() >= backlog) {
+            return Got::Full;
+        }
+        let place = state.next_get;
+        state.next_get += 1;
+        let get = Arc::new(Get {
+            queue: Arc::downgrade(self),
+            place,
+            item: AtomicU64::new(0),
+            made,
+        });
+        let (resolver, d) = Deferred::with_delegate(made, get.clone());
+        let d = d.return_to(get.clone()).fired_by("a queue");
+        state.gets.insert(place, Waiting { resolver, get });
+        Got::Waits(d)
+    }
+
+    /// Fires the first get that takes `item`. If no get does, the queue keeps
+    /// the item if it `may`; else the item is returned.
     fn hand_over(
         &self,
+        mut number: Option<u64>,
         mut item: T,
-        keep: impl FnOnce(&mut State<T>, T) -> Option<T>,
+        may: impl FnOnce(&State<T>) -> bool,
     ) -> Option<T> {
         loop {
             let mut state = lock(&self.state);
-            let Some((_, get)) = state.gets.pop_first() else {
-                return keep(&mut state, item);
+            let Some((_, Waiting { resolver, get })) = state.gets.pop_first() else {
+                if !may(&state) {
+                    return Some(item);
+                }
+                state.keep(number, item);
+                return None;
             };
+            let known = *number.get_or_insert(state.next_item);
+            state.next_item = state.next_item.max(known + 1);
             drop(state);
-            item = get.try_callback(item).err()?;
+            // ORDERING: Relaxed: the fire hands the number over with the item.
+            get.item.store(known, Ordering::Relaxed);
+            item = resolver.try_callback(item).err()?;
+        }
+    }
+
+    fn take_back(this: &Weak<Self>, number: u64, item: T) {
+        // Without a queue there is nobody left who could want it.
+        if let Some(queue) = this.upgrade() {
+            queue.hand_over(Some(number), item, |_| true);
         }
     }
 }
 
-/// A get that waits, as its cancel sees it.
+impl<T> Drop for Handle<T> {
+    /// Ends the queue: no item comes any more.
+    fn drop(&mut self) {
+        let gets = {
+            let mut state = lock(&self.0.state);
+            state.closed = true;
+            std::mem::take(&mut state.gets)
+        };
+        // Each drop of a resolver fires its get.
+        drop(gets);
+    }
+}
+
+/// A get that waited, as its Deferred sees it.
 struct Get<T> {
     queue: Weak<Shared<T>>,
-    number: u64,
+    /// Its number among the gets.
+    place: u64,
+    /// The number of its item. The thread that hands the item over writes it
+    /// before it fires the get; it is read when the item comes back.
+    item: AtomicU64,
     made: &'static Location<'static>,
-}
-
-impl<T: Send + 'static> Delegate for Get<T> {
-    fn cancel(self: Arc<Self>, request: CancelRequest) {
-        if let Some(get) = self.take() {
-            get.fire(Err(request.into_failure()));
-        }
-    }
-
-    fn unseen(&self) {
-        if let Some(get) = self.take() {
-            get.fire(Err(Failure::unseen(self.made)));
-        }
-    }
 }
 
 impl<T> Get<T> {
     fn take(&self) -> Option<Resolver<T>> {
         let queue = self.queue.upgrade()?;
-        lock(&queue.state).gets.remove(&self.number)
+        let waiting = lock(&queue.state).gets.remove(&self.place)?;
+        Some(waiting.resolver)
     }
 }
 
-impl<T: Send + 'static> ReturnTo<T> for Weak<Shared<T>> {
-    fn take_back(self, item: T) {
-        // Without a queue there is nobody left who could want it.
-        if let Some(queue) = self.upgrade() {
-            queue.hand_over(item, |state, item| {
-                state.items.push_front(item);
-                None
-            });
+impl<T: Send + 'static> Delegate for Get<T> {
+    fn cancel(self: Arc<Self>, request: CancelRequest) {
+        if let Some(resolver) = self.take() {
+            resolver.fire(Err(request.into_failure()));
         }
+    }
+
+    fn unseen(&self) {
+        if let Some(resolver) = self.take() {
+            resolver.fire(Err(Failure::unseen(self.made)));
+        }
+    }
+}
+
+impl<T: Send + 'static> ReturnTo<T> for Arc<Get<T>> {
+    fn take_back(self, item: T) {
+        // ORDERING: Relaxed: the item came with it.
+        let number = self.item.load(Ordering::Relaxed);
+        Shared::take_back(&self.queue, number, item);
+    }
+}
+
+/// Where an item that was there at once goes back to.
+struct Home<T> {
+    queue: Weak<Shared<T>>,
+    number: u64,
+}
+
+impl<T: Send + 'static> ReturnTo<T> for Home<T> {
+    fn take_back(self, item: T) {
+        Shared::take_back(&self.queue, self.number, item);
     }
 }
 
@@ -252,10 +491,11 @@ impl<T: Send + 'static> Default for DeferredQueue<T> {
 
 impl<T: Send + 'static> fmt::Debug for DeferredQueue<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = lock(&self.0.state);
+        let state = lock(&self.shared().state);
         f.debug_struct("DeferredQueue")
-            .field("items", &state.items.len())
+            .field("items", &state.len())
             .field("waiting", &state.gets.len())
+            .field("closed", &state.closed)
             .finish_non_exhaustive()
     }
 }

@@ -1,8 +1,16 @@
 //! Timeouts: a Deferred that is cancelled at a deadline.
 //!
-//! The reason of that cancel is an [`Expired`], which names its timeout: so a
-//! timeout knows its own cancellation again, whatever it went through, and
-//! leaves those from elsewhere alone. What an [`Expired`] says is its source.
+//! Rules:
+//!
+//! - *\[named cancel\]* The reason of a timeout's cancel is an [`Expired`], which
+//!   names its timeout. So a timeout knows a failure that came of its own cancel,
+//!   whatever that went through, and leaves those of others alone.
+//! - *\[answers\]* After the deadline a failure becomes [`TimedOut`]. A cancellation
+//!   that came of the timeout's cancel says nothing else and is replaced; any
+//!   other failure is the operation's answer and becomes the source. A value
+//!   passes.
+//! - *\[others' cancels\]* A [`Cancelled`] that came of another cancel stays what it
+//!   is, also after the deadline.
 
 use super::cancel_scope::{CancelScope, Met};
 use crate::chain::{Deferred, Outcome};
@@ -19,7 +27,7 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug)]
 struct Timeout {
     number: u64,
-    after: TimedOut,
+    after: Duration,
     made: &'static Location<'static>,
 }
 
@@ -28,98 +36,166 @@ static NEXT: Numbers = Numbers::new();
 /// Why a timeout cancels.
 #[derive(Clone, Copy, Debug)]
 enum Cause {
+    Deadline,
+    NoRuntime(NoRuntime),
+}
+
+/// The reason of a timeout's cancel. Its source says what it is.
+#[derive(Debug)]
+struct Expired {
+    number: u64,
+    error: ExpiredError,
+}
+
+#[derive(Debug)]
+enum ExpiredError {
     TimedOut(TimedOut),
     NoRuntime(NoRuntime),
 }
 
-impl Cause {
+impl ExpiredError {
     fn error(&self) -> &(dyn Error + 'static) {
         match self {
-            Cause::TimedOut(error) => error,
-            Cause::NoRuntime(error) => error,
+            ExpiredError::TimedOut(error) => error,
+            ExpiredError::NoRuntime(error) => error,
         }
     }
 }
 
-/// The reason of a timeout's cancel.
-#[derive(Debug)]
-struct Expired {
-    number: u64,
-    cause: Cause,
-}
-
 impl fmt::Display for Expired {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self.cause.error(), f)
+        fmt::Display::fmt(self.error.error(), f)
     }
 }
 
 impl Error for Expired {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(self.cause.error())
+        Some(self.error.error())
     }
+}
+
+/// What a failure has to do with the cancel of a timeout that is over.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    /// It is that cancel.
+    Cancel,
+    /// It is the operation's own word.
+    Failure,
+    /// Nothing: another cancel made it.
+    None,
 }
 
 impl Timeout {
     fn new(after: Duration, made: &'static Location<'static>) -> Self {
         Timeout {
             number: NEXT.next(),
-            after: TimedOut { after },
+            after,
             made,
         }
     }
 
     fn request(&self, cause: Cause) -> CancelRequest {
         let number = self.number;
+        let error = match cause {
+            Cause::Deadline => ExpiredError::TimedOut(TimedOut::new(self.after)),
+            Cause::NoRuntime(none) => ExpiredError::NoRuntime(none),
+        };
         CancelRequest {
-            reason: Some(Box::new(Expired { number, cause })),
+            reason: Some(Box::new(Expired { number, error })),
             quiet: false,
             at: self.made,
         }
     }
 
-    /// Whether `failure` is what this timeout's cancel came to. A canceller
-    /// may also answer, at once, with a `Cancelled` of its own.
-    fn is_own(&self, failure: &Failure, at_once: bool) -> bool {
-        if let Some(expired) = failure.check::<Expired>() {
-            return expired.number == self.number;
+    /// What `failure`, which came after this timeout's cancel, has to do with
+    /// that; it came `at_once` if it came before the cancel returned.
+    fn answer(&self, failure: &Failure, at_once: bool) -> Answer {
+        let cancelled = failure.error().downcast_ref::<Cancelled>();
+        match (failure.check::<Expired>(), cancelled) {
+            (Some(expired), _) if expired.number != self.number => Answer::None,
+            (Some(_), Some(_)) => Answer::Cancel,
+            (_, None) => Answer::Failure,
+            // A canceller may answer with a `Cancelled` of its own.
+            (None, Some(cancelled)) => match (at_once, &cancelled.reason) {
+                (true, None) => Answer::Cancel,
+                (true, Some(_)) => Answer::Failure,
+                (false, _) => Answer::None,
+            },
         }
-        at_once && matches!(failure.check(), Some(Cancelled { reason: None }))
     }
 
-    /// Says why a cancellation of this timeout's came; all else passes.
+    /// Makes of a result that came after this timeout's cancel what the timeout
+    /// says of it.
     fn translate<T>(
         &self,
         result: Result<T, Failure>,
         cause: Cause,
         at_once: bool,
     ) -> Result<T, Failure> {
-        result.map_err(|failure| {
-            if !self.is_own(&failure, at_once) {
-                return failure;
+        result.map_err(|failure| match (cause, self.answer(&failure, at_once)) {
+            (_, Answer::None) => failure,
+            (Cause::Deadline, Answer::Cancel) => {
+                Failure::from_error(TimedOut::new(self.after), self.made)
             }
-            match cause {
-                Cause::TimedOut(error) => Failure::from_error(error, self.made),
-                Cause::NoRuntime(error) => Failure::from_error(error, self.made),
+            (Cause::Deadline, Answer::Failure) => {
+                Failure::from_error(TimedOut::answered(self.after, failure), self.made)
             }
+            (Cause::NoRuntime(none), Answer::Cancel) => Failure::from_error(none, self.made),
+            (Cause::NoRuntime(_), Answer::Failure) => failure,
         })
     }
 }
 
 impl<T: Send + 'static> Deferred<T> {
-    /// Cancels this Deferred if it has no result `after` from now; the
-    /// [`Cancelled`] that comes of that becomes [`TimedOut`]: Twisted's
-    /// `addTimeout`.
+    /// Cancels this Deferred if it has no result `after` from now; the failure
+    /// that comes of that becomes [`TimedOut`]: Twisted's `addTimeout`.
     ///
-    /// The limit is on what was added before it: stages added behind it have
-    /// all the time they want. Only the timeout's own cancellation becomes
-    /// `TimedOut`. One from elsewhere stays what it is, and where the canceller
-    /// answers with a value, or with another failure, that is passed on. An
-    /// operation that does not answer its cancel at all has no result at the
-    /// deadline either.
+    /// The limit is on the stages that were added before it: those that are added
+    /// behind it have all the time they want. If a stage is running at the
+    /// deadline, the cancel reaches what that stage returns. When the result comes
+    /// first, the timer is stopped, and nothing of it is left.
     ///
-    /// When the result comes first, the timer is stopped, and nothing of it is
-    /// left.
+    /// What comes of the cancel:
+    ///
+    /// | the operation | the result |
+    /// |---|---|
+    /// | has no canceller, or one that answers `None` | `TimedOut` |
+    /// | fails, at once or later, with its own error | `TimedOut`, whose `source()` is that failure |
+    /// | answers with a value | that value |
+    /// | was cancelled by somebody else, and fails with that `Cancelled` | that `Cancelled` |
+    /// | does not end | none, also after the deadline |
+    ///
+    /// The last row is a loop that takes the cancel for one more error. A
+    /// coroutine gets a cancel as the failure of what it awaits, and may go on: one
+    /// that retries on *any* error retries on its own timeout, too, and never ends:
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tokio_deferred::{Deferred, DeferredError};
+    ///
+    /// # async fn call() -> Result<u32, DeferredError> {
+    /// #     let (_resolver, d) = Deferred::<u32>::new();
+    /// #     d.add_timeout(Duration::from_secs(1)).await
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() {
+    /// let d = Deferred::from_coroutine(async {
+    ///     loop {
+    ///         match call().await {
+    ///             // A cancel comes from outside: it ends the loop.
+    ///             Err(error) if error.is_cancelled() => return Err(error),
+    ///             Err(_) => continue,
+    ///             Ok(value) => return Ok(value),
+    ///         }
+    ///     }
+    /// });
+    /// let error = d.add_timeout(Duration::from_millis(2500)).await.unwrap_err();
+    /// assert!(error.is_timed_out());
+    /// # }
+    /// ```
+    ///
+    /// The deadline comes also if the thread that added the timeout blocks, and on
+    /// a multi-thread runtime also if other workers block. The cancel, and the
+    /// stages that its failure runs, run in a task of the runtime.
     ///
     /// # Errors
     ///
@@ -147,7 +223,7 @@ impl<T: Send + 'static> Deferred<T> {
     pub fn add_timeout(self, after: Duration) -> Deferred<T> {
         let timeout = Timeout::new(after, Location::caller());
         self.limit(timeout, move |result, at_once| {
-            timeout.translate(result, Cause::TimedOut(timeout.after), at_once)
+            timeout.translate(result, Cause::Deadline, at_once)
         })
     }
 
@@ -155,9 +231,10 @@ impl<T: Send + 'static> Deferred<T> {
     /// of what then comes what `f` returns: Twisted's `addTimeout` with
     /// `onTimeoutCancel`.
     ///
-    /// `f` runs only if the deadline was first. It gets whatever the cancel
-    /// came to: most often a [`Cancelled`], which
-    /// [`is_timed_out`](Failure::is_timed_out) as well. In all else this is
+    /// `f` runs only if the deadline was first, and then gets the result as it
+    /// is: most often a [`Cancelled`], which
+    /// [`is_timed_out`](Failure::is_timed_out) as well. If the result comes first,
+    /// `f` is dropped by the thread that brings it. In all else this is
     /// [`add_timeout`](Deferred::add_timeout).
     ///
     /// # Examples
@@ -209,9 +286,9 @@ impl<T: Send + 'static> Deferred<T> {
         };
         let limit = CancelScope::new(self.core_handle(), made);
         let struck = limit.clone();
-        let timer = clock.call_later(timeout.after.after, move |due| {
+        let timer = clock.call_later(timeout.after, move |due| {
             let cause = match due {
-                Ok(()) => Cause::TimedOut(timeout.after),
+                Ok(()) => Cause::Deadline,
                 Err(none) => Cause::NoRuntime(none),
             };
             struck.strike(cause, timeout.request(cause));
@@ -224,7 +301,7 @@ impl<T: Send + 'static> Deferred<T> {
             }
             Met::Struck {
                 result,
-                cause: Cause::TimedOut(_),
+                cause: Cause::Deadline,
                 at_once,
             } => result.add_both(move |result| late(result, at_once)),
             Met::Struck {

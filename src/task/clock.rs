@@ -1,61 +1,61 @@
-//! Calls in the future, on the timers of Tokio's runtimes: what a reactor's
-//! `callLater` is to Twisted.
+//! The timers of a Tokio runtime: what a reactor's `callLater` is to Twisted.
 //!
-//! All calls that are pending in a runtime share one task, which sleeps until
-//! the first is due. So a call that is stopped in time, as that of a timeout
-//! nearly always is, has cost an entry in a map: no task, and no timer.
+//! A [`Clock`] reads a runtime's time, which a test may have paused, and
+//! schedules calls in it. The calls themselves are in a [`TimerQueue`].
 //!
-//! Invariants:
+//! Rules:
 //!
-//! 1. A runtime is in the map as long as it has pending calls, and from then on
-//!    until its [`Driver`] finds that there are none. While it is there it has
-//!    exactly one driver that is not about to end.
-//! 2. A call that was not stopped is called exactly once: when it is due, or
-//!    with [`NoRuntime`] if its runtime shuts down before. The drops of
-//!    [`Driver`] and [`Due`] do the latter.
-//! 3. A call that is due runs in a task of its own, so that one which blocks
-//!    holds up neither the driver nor the others.
-//! 4. Who has a [`Clock`] makes timers without a panic.
-//! 5. The lock is held over no code of the user's; calls are dropped after it.
+//! - *\[no thread-locals\]* A [`Clock`] also works on a thread whose
+//!   thread-locals are gone, in the destructor of one, say. Tokio cannot enter a
+//!   runtime there, so the runtime's own threads make the timers.
+//! - *\[no question by panic\]* Tokio says that a runtime has no timers by a panic
+//!   and in no other way. The panic is caught where it comes, once for a thread
+//!   and a runtime. In a runtime that has timers nothing panics, and a program
+//!   that aborts on a panic needs such a runtime.
 
-use crate::bridge::find_runtime;
+use super::timer_queue::{Scheduled, TimerQueue};
+use crate::bridge::{enter, find_runtime};
 use crate::failure::{NoRuntime, discard};
-use crate::sync::lock;
-use futures::future::select;
-use std::collections::{BTreeMap, HashMap};
+use std::cell::Cell;
+use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
-use std::sync::{Arc, LazyLock, Mutex};
+use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 use tokio::runtime::{Handle, Id};
-use tokio::sync::Notify;
 use tokio::time::{Instant, Sleep, sleep_until};
-
-type Call = Box<dyn FnOnce(Result<(), NoRuntime>) + Send>;
-
-/// Deadlines, and numbers that keep equal ones apart and in order.
-type Key = (Instant, u64);
-
-/// What is pending in one runtime.
-#[derive(Default)]
-struct Pending {
-    calls: BTreeMap<Key, Call>,
-    calls_made: u64,
-    /// Wakes the driver to look at the first call again.
-    changed: Arc<Notify>,
-}
-
-static PENDING: LazyLock<Mutex<HashMap<Id, Pending>>> = LazyLock::new(Mutex::default);
-
-/// The runtime that was last found to have no timers: finding out makes Tokio
-/// panic, and the message is printed, which once is enough for.
-static WITHOUT_TIMERS: Mutex<Option<Id>> = Mutex::new(None);
 
 /// How far off the farthest deadline is: what does not fit an `Instant` is as
 /// good as never.
 const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 
-/// The timers of one runtime, whose time a test may have paused.
+thread_local! {
+    /// The runtime that this thread asked for timers last, and the answer.
+    static LAST_ASKED: Cell<Option<(Id, bool)>> = const { Cell::new(None) };
+}
+
+/// Why a timer was not made.
+#[derive(Debug)]
+pub(super) enum NoTimer {
+    /// This thread's thread-locals are gone: another thread has to make it.
+    NoThreadLocals,
+    /// The runtime has no timers.
+    NoRuntime(NoRuntime),
+}
+
+/// Makes a timer of `runtime`, which the runtime does not know of before the
+/// timer is polled.
+pub(super) fn new_timer(runtime: &Handle, deadline: Instant) -> Result<Pin<Box<Sleep>>, NoTimer> {
+    let Some(_entered) = enter(runtime) else {
+        return Err(NoTimer::NoThreadLocals);
+    };
+    catch_unwind(AssertUnwindSafe(|| Box::pin(sleep_until(deadline)))).map_err(|payload| {
+        discard(payload);
+        NoTimer::NoRuntime(NoRuntime::new())
+    })
+}
+
+/// The time and the timers of one runtime.
 #[derive(Clone)]
 pub(crate) struct Clock(Handle);
 
@@ -67,28 +67,37 @@ impl Clock {
     /// If there is no runtime, or no timer in it.
     pub(crate) fn find() -> Result<Clock, NoRuntime> {
         let clock = Clock(find_runtime(None)?);
-        let id = clock.0.id();
-        // What has pending calls has timers.
-        if lock(&PENDING).contains_key(&id) {
-            return Ok(clock);
-        }
-        if *lock(&WITHOUT_TIMERS) == Some(id) {
-            return Err(NoRuntime::new());
-        }
-        // Tokio has no other way to ask.
-        match catch_unwind(AssertUnwindSafe(|| clock.sleep_until(Instant::now()))) {
-            Ok(_) => Ok(clock),
-            Err(payload) => {
-                discard(payload);
-                *lock(&WITHOUT_TIMERS) = Some(id);
-                Err(NoRuntime::new())
-            }
+        if clock.has_timers() {
+            Ok(clock)
+        } else {
+            Err(NoRuntime::new())
         }
     }
 
+    /// Whether the runtime has timers, as far as this thread can find out.
+    fn has_timers(&self) -> bool {
+        let id = self.0.id();
+        if let Ok(Some((asked, answer))) = LAST_ASKED.try_with(Cell::get)
+            && asked == id
+        {
+            return answer;
+        }
+        let answer = match new_timer(&self.0, self.now()) {
+            Ok(_) => true,
+            // The queue finds out, in a task.
+            Err(NoTimer::NoThreadLocals) => return true,
+            Err(NoTimer::NoRuntime(_)) => false,
+        };
+        let _ = LAST_ASKED.try_with(|last| last.set(Some((id, answer))));
+        answer
+    }
+
     pub(crate) fn now(&self) -> Instant {
-        let _entered = self.0.enter();
-        Instant::now()
+        match enter(&self.0) {
+            Some(_entered) => Instant::now(),
+            // Tokio cannot say here whether a test has paused the time.
+            None => Instant::from_std(std::time::Instant::now()),
+        }
     }
 
     /// Returns the time in `after` from `start`.
@@ -96,150 +105,39 @@ impl Clock {
         start.checked_add(after).unwrap_or_else(|| start + FAR)
     }
 
-    /// Makes a timer, which costs nothing before it is polled.
-    pub(crate) fn sleep_until(&self, deadline: Instant) -> Sleep {
-        let _entered = self.0.enter();
-        sleep_until(deadline)
+    /// Completes at `deadline`. To be polled in a task of this runtime, but for
+    /// the first time, which may be anywhere.
+    pub(crate) async fn sleep_until(&self, deadline: Instant) {
+        let mut timer = None;
+        poll_fn(|cx| {
+            let timer = match &mut timer {
+                Some(timer) => timer,
+                None => match new_timer(&self.0, deadline) {
+                    Ok(made) => timer.insert(made),
+                    Err(NoTimer::NoThreadLocals) => {
+                        // The task, which is on another thread, makes it.
+                        cx.waker().wake_by_ref();
+                        return Poll::Pending;
+                    }
+                    // Whoever has a clock found timers: as good as never.
+                    Err(NoTimer::NoRuntime(_)) => return Poll::Pending,
+                },
+            };
+            timer.as_mut().poll(cx)
+        })
+        .await;
     }
 
-    /// Calls `call` in `after` from now, in a task of the runtime; at once, and
-    /// with an error, if that has shut down.
+    /// Calls `call` in `after` from now, in a task of the runtime; with an error,
+    /// and possibly before this returns, if the runtime has shut down or shuts
+    /// down before that.
+    ///
+    /// The call must not panic.
     pub(crate) fn call_later<F>(&self, after: Duration, call: F) -> Scheduled
     where
         F: FnOnce(Result<(), NoRuntime>) + Send + 'static,
     {
         let deadline = Self::deadline(self.now(), after);
-        let id = self.0.id();
-        let call: Call = Box::new(call);
-        let mut all = lock(&PENDING);
-        let has_driver = all.contains_key(&id);
-        let pending = all.entry(id).or_default();
-        pending.calls_made += 1;
-        let key = (deadline, pending.calls_made);
-        pending.calls.insert(key, call);
-        let is_first = pending
-            .calls
-            .first_key_value()
-            .is_some_and(|(k, _)| *k == key);
-        let changed = is_first.then(|| pending.changed.clone());
-        drop(all);
-        if !has_driver {
-            self.0.spawn(Driver { id, at_work: true }.drive());
-        } else if let Some(changed) = changed {
-            changed.notify_one();
-        }
-        Scheduled { id, key }
-    }
-}
-
-/// A call that is due or will be.
-#[derive(Clone, Copy)]
-pub(crate) struct Scheduled {
-    id: Id,
-    key: Key,
-}
-
-impl Scheduled {
-    /// Drops the call, unless it is due.
-    pub(crate) fn stop(self) {
-        let mut all = lock(&PENDING);
-        let Some(pending) = all.get_mut(&self.id) else {
-            return;
-        };
-        let call = pending.calls.remove(&self.key);
-        // A driver that has nothing to wait for ends.
-        let changed = pending.calls.is_empty().then(|| pending.changed.clone());
-        drop(all);
-        drop(call);
-        if let Some(changed) = changed {
-            changed.notify_one();
-        }
-    }
-}
-
-/// Who waits for the first call of a runtime.
-struct Driver {
-    id: Id,
-    at_work: bool,
-}
-
-/// What a driver finds.
-enum Found {
-    Nothing,
-    Wait(Instant, Arc<Notify>),
-    Due(Vec<Due>),
-}
-
-impl Driver {
-    async fn drive(mut self) {
-        loop {
-            match self.look(Instant::now()) {
-                Found::Nothing => return,
-                Found::Wait(deadline, changed) => {
-                    let (timer, changed) = (pin!(sleep_until(deadline)), pin!(changed.notified()));
-                    select(timer, changed).await;
-                }
-                Found::Due(calls) => {
-                    for due in calls {
-                        tokio::spawn(async move { due.call() });
-                    }
-                }
-            }
-        }
-    }
-
-    /// Takes what is due, or else ends this driver if nothing is pending.
-    fn look(&mut self, now: Instant) -> Found {
-        let mut all = lock(&PENDING);
-        let Some(pending) = all.get_mut(&self.id) else {
-            self.at_work = false;
-            return Found::Nothing;
-        };
-        let mut calls = Vec::new();
-        while let Some(entry) = pending.calls.first_entry()
-            && entry.key().0 <= now
-        {
-            calls.push(Due(Some(entry.remove())));
-        }
-        if !calls.is_empty() {
-            return Found::Due(calls);
-        }
-        if let Some((key, _)) = pending.calls.first_key_value() {
-            return Found::Wait(key.0, pending.changed.clone());
-        }
-        self.at_work = false;
-        all.remove(&self.id);
-        Found::Nothing
-    }
-}
-
-impl Drop for Driver {
-    /// At work only if its runtime shuts down.
-    fn drop(&mut self) {
-        if self.at_work {
-            let pending = lock(&PENDING).remove(&self.id);
-            for call in pending.into_iter().flat_map(|p| p.calls.into_values()) {
-                drop(Due(Some(call)));
-            }
-        }
-    }
-}
-
-/// A call that is to be made by its task, or else by its drop.
-struct Due(Option<Call>);
-
-impl Due {
-    fn call(mut self) {
-        if let Some(call) = self.0.take() {
-            call(Ok(()));
-        }
-    }
-}
-
-impl Drop for Due {
-    fn drop(&mut self) {
-        if let Some(call) = self.0.take() {
-            call(Err(NoRuntime::new()));
-        }
+        TimerQueue::schedule(&self.0, deadline, Box::new(call))
     }
 }

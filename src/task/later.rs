@@ -1,6 +1,7 @@
 //! One call, later.
 
-use super::clock::{Clock, Scheduled};
+use super::clock::Clock;
+use super::timer_queue::Scheduled;
 use crate::chain::{Deferred, Outcome, Resolver};
 use crate::core::{CancelRequest, Delegate};
 use crate::failure::Failure;
@@ -41,39 +42,39 @@ pub fn defer_later<R: Outcome>(
     after: Duration,
     f: impl FnOnce() -> R + Send + 'static,
 ) -> Deferred<R::Output> {
-    pause(after).add_callback(move |()| f())
+    delay(after).add_callback(move |()| f())
 }
 
 /// Returns a Deferred that has its result in `after` from now.
 #[track_caller]
-fn pause(after: Duration) -> Deferred<()> {
+fn delay(after: Duration) -> Deferred<()> {
     let made = Location::caller();
     let clock = match Clock::find() {
         Ok(clock) => clock,
         Err(none) => return Deferred::ready(Err(Failure::from_error(none, made)), made),
     };
-    let pause = Arc::new(Pause::default());
-    let (resolver, d) = Deferred::with_delegate(made, pause.clone());
+    let delay = Arc::new(Delay::default());
+    let (resolver, d) = Deferred::with_delegate(made, delay.clone());
     let d = d.fired_by("a timer");
-    *lock(&pause.resolver) = Some(resolver);
-    let due = pause.clone();
+    *lock(&delay.resolver) = Some(resolver);
+    let due = delay.clone();
     let timer = clock.call_later(after, move |it_is| {
         due.fire(it_is.map_err(|none| Failure::from_error(none, made)));
     });
     // Nobody else has the Deferred yet, so no cancel came before this.
-    let _ = pause.timer.set(timer);
+    let _ = delay.timer.set(timer);
     d
 }
 
-/// A pause that is not over. The timer and a cancel may both end it; who takes
-/// the resolver does.
+/// A delay that is not over. The timer and a cancel may both end it: the one
+/// that takes the resolver does.
 #[derive(Default)]
-struct Pause {
+struct Delay {
     resolver: Mutex<Option<Resolver<()>>>,
     timer: OnceLock<Scheduled>,
 }
 
-impl Pause {
+impl Delay {
     fn fire(&self, result: Result<(), Failure>) {
         let resolver = lock(&self.resolver).take();
         if let Some(resolver) = resolver {
@@ -82,7 +83,7 @@ impl Pause {
     }
 }
 
-impl Delegate for Pause {
+impl Delegate for Delay {
     fn cancel(self: Arc<Self>, request: CancelRequest) {
         if let Some(timer) = self.timer.get() {
             timer.stop();

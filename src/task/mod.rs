@@ -28,6 +28,7 @@ mod cooperator;
 mod iterate;
 mod later;
 mod looping_call;
+mod timer_queue;
 
 pub(crate) use clock::Clock;
 pub use cooperative::{CooperativeTask, NotPaused, TaskFinished};

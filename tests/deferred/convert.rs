@@ -99,7 +99,10 @@ fn cancelling_a_join_cancels_each() {
     let (b, db) = Deferred::<i32>::new();
     let d = join((da, db));
     let reports = testing::capture_unhandled(|| d.cancel_with("enough"));
-    assert!(reports.is_empty(), "a cancel that was asked for is no news: {reports:?}");
+    assert!(
+        reports.is_empty(),
+        "a cancel that was asked for is no news: {reports:?}"
+    );
     assert!(a.is_cancelled() && b.is_cancelled());
     assert!(testing::failure_of(d).is_cancelled());
 }
