@@ -1,5 +1,5 @@
-//! Atomics, cells and locks: the standard ones, or, under the model checker,
-//! its own. Everything that a model watches comes from here.
+//! Atomics, cells, locks and threads: the standard ones, or, under the model
+//! checker, its own. Everything that a model watches comes from here.
 
 #[cfg(tokio_deferred_loom)]
 pub(crate) use loom::{
@@ -17,11 +17,11 @@ pub(crate) use std::sync::{
 
 #[cfg(not(tokio_deferred_loom))]
 pub(crate) use real::AtomicU64;
+#[cfg(not(tokio_deferred_loom))]
+pub(crate) use std::thread;
 
 #[cfg(tokio_deferred_loom)]
 pub(crate) use loom::thread;
-#[cfg(not(tokio_deferred_loom))]
-pub(crate) use std::thread;
 
 /// The 64-bit atomic of the target, or one with a lock inside where the target
 /// has none. The model checker's does not work in statics.

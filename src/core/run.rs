@@ -22,7 +22,9 @@ use tracing::Span;
 /// A run on this thread's stack: the chain that it runs now, and the run whose
 /// stage started it.
 struct Active {
-    chain: Cell<ChainPtr>,
+    /// None between the end of one chain and the next, when a new chain may
+    /// have got the memory of the old one.
+    chain: Cell<Option<ChainPtr>>,
     outer: *const Active,
 }
 
@@ -44,7 +46,7 @@ pub(super) fn is_runner_of(chain: ChainPtr) -> bool {
     // SAFETY: an `Active` is on this thread's stack as long as it is linked: its
     // `Entered` unlinks it before it goes.
     while let Some(run) = unsafe { active.as_ref() } {
-        if run.chain.get() == chain {
+        if run.chain.get() == Some(chain) {
             return true;
         }
         active = run.outer;
@@ -78,11 +80,12 @@ impl Drop for Entered<'_> {
 /// value is the input of the next record (4, 7), or there is no record.
 pub(super) unsafe fn run(start: ChainPtr) {
     let mut active = Active {
-        chain: Cell::new(start),
+        chain: Cell::new(Some(start)),
         outer: ptr::null(),
     };
     let entered = Entered::link(&mut active);
     let mut run = Run {
+        chain: start,
         active: entered.0,
         record: ptr::null_mut(),
         scope: SpanScope::new(),
@@ -101,6 +104,7 @@ pub(super) unsafe fn run(start: ChainPtr) {
         if run.after.is_none() {
             break;
         }
+        run.active.chain.set(None);
         let Some(next) = After::pop(&mut run.after) else {
             break;
         };
@@ -117,15 +121,17 @@ pub(super) unsafe fn run(start: ChainPtr) {
 
 /// A run of chains.
 struct Run<'a> {
-    /// Names the chain whose runner we are (invariant 3).
+    /// The one whose runner we are (invariant 3).
+    chain: ChainPtr,
+    /// Tells this thread which chain that is.
     active: &'a Active,
     /// The record that is being run, if one is.
     record: *mut Record,
     scope: SpanScope,
-    /// What the run has to call when it is over.
-    calls: Calls,
     /// What is to be done when this run is over.
     after: Option<Box<After>>,
+    /// The cancels to send when everything is over.
+    calls: Calls,
 }
 
 /// What is to be done at the end of the records.
@@ -139,14 +145,10 @@ enum End {
 }
 
 impl Run<'_> {
-    #[inline(always)]
-    fn chain(&self) -> ChainPtr {
-        self.active.chain.get()
-    }
-
     /// Goes on with another chain, whose runner this thread is by now.
-    fn go_to(&self, chain: ChainPtr) {
-        self.active.chain.set(chain);
+    fn go_to(&mut self, chain: ChainPtr) {
+        self.chain = chain;
+        self.active.chain.set(Some(chain));
     }
 
     /// Takes the calls that wait for the end of the run, if there are any;
@@ -154,7 +156,7 @@ impl Run<'_> {
     #[cold]
     #[inline(never)]
     fn take_calls(&mut self) {
-        let chain = self.chain();
+        let chain = self.chain;
         chain.clear(AFTER_STAGE);
         self.calls.take_from(chain);
     }
@@ -167,7 +169,7 @@ impl Run<'_> {
     #[inline]
     unsafe fn go_on(&mut self) {
         loop {
-            let chain = self.chain();
+            let chain = self.chain;
             let block = chain.block();
             let state = chain.load();
             if state.is_held_up() {
@@ -220,15 +222,15 @@ impl Run<'_> {
     #[cold]
     fn handle_interrupt(&mut self, state: State) -> bool {
         if state.has(VALUE_INLINE) {
-            fast_fire::move_to_slot(self.chain());
+            fast_fire::move_to_slot(self.chain);
             return false;
         }
         if state.has(AFTER_STAGE) {
             self.take_calls();
             return false;
         }
-        self.scope.leave(&self.chain().block().info);
-        stop(self.chain(), state)
+        self.scope.leave(&self.chain.block().info);
+        stop(self.chain, state)
     }
 
     /// Comes to the end of the records that were there at `state`.
@@ -240,14 +242,14 @@ impl Run<'_> {
         }
         if state.has(APPENDED) {
             // If it fails, the loop looks again.
-            let _ = self.chain().change(state, state.0 & !APPENDED);
+            let _ = self.chain.change(state, state.0 & !APPENDED);
             return End::Again;
         }
         if state.has(CLOSED) {
             // What stands here is the last record (8).
             return End::Last;
         }
-        let chain = self.chain();
+        let chain = self.chain;
         let mut span = self.scope.end(&chain.block().info);
         if stop_and_wake(chain, state, &mut span) {
             return End::Rest;
@@ -263,7 +265,7 @@ impl Run<'_> {
     /// We ran that record.
     #[inline(never)]
     unsafe fn handle_flow(&mut self, flow: Flow) -> bool {
-        let chain = self.chain();
+        let chain = self.chain;
         let info = &chain.block().info;
         match flow {
             Flow::Next | Flow::Jump(_) | Flow::Span => self.scope.leave(info),
@@ -293,6 +295,7 @@ impl Run<'_> {
                 self.go_to(next);
             }
             Flow::FiredThen(after) => {
+                span::discard(self.scope.end(info));
                 chain.release_run(1, &mut self.calls);
                 let next = after.push(&mut self.after);
                 self.go_to(next);
@@ -312,7 +315,7 @@ impl Run<'_> {
         match unsafe { (*record).kind.sort } {
             // SAFETY: it is a stage of this kind, whose input was moved out,
             // and we are its chain's runner.
-            RecordClass::Stage { panicked } => unsafe { panicked(record, self.chain(), payload) },
+            RecordClass::Stage { panicked } => unsafe { panicked(record, self.chain, payload) },
             RecordClass::Link | RecordClass::Other => resume_unwind(payload),
         }
     }

@@ -33,7 +33,7 @@ pub(super) const VALUE_INLINE: u64 = 1 << 13;
 
 /// A call waits for the end of the run: see [`after_stage`](super::after_stage).
 /// Set only beside `RUNNING`; the transition that ends that clears it.
-pub(super) const AFTER_STAGE: u64 = 1 << 15;
+pub(super) const AFTER_STAGE: u64 = 1 << 14;
 
 /// One pause.
 pub(super) const PAUSE: u64 = 1 << 16;

@@ -57,7 +57,7 @@ fn handles_are_send_sync_and_small() {
     assert_eq!(size_of::<CancelHandle>(), word);
     assert_eq!(size_of::<Pause>(), word);
     assert_eq!(size_of::<Failure>(), 2 * word);
-    assert_eq!(size_of::<Deferred<u64>>(), 2 * word);
+    assert_eq!(size_of::<Deferred<usize>>(), 2 * word);
     assert_eq!(size_of::<Deferred<()>>(), word);
     assert_eq!(size_of::<Option<Resolver<()>>>(), word);
 }
