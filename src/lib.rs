@@ -122,7 +122,9 @@ pub mod testing;
 pub mod threads;
 
 pub use bridge::{CoroutineResult, inline_callbacks, set_default_runtime};
-pub use chain::{CancelHandle, CancelOnDrop, Deferred, Outcome, Pause, Resolver};
+pub use chain::{
+    CancelHandle, CancelOnDrop, Deferred, Outcome, Pause, Resolver, SharedResolver, Started,
+};
 pub use failure::{
     AlreadyLocking, AlreadyTaken, BoxError, Cancelled, DeferredError, Failure, FailureGroup,
     FirstError, NoRuntime, OrFail, PanicError, Place, PlaceKind, QueueClosed, QueueOverflow,

@@ -225,3 +225,40 @@ async fn tasks_on_threads_never_exceed_the_limit() {
     let most = most.load(Ordering::SeqCst);
     assert!((2..=7).contains(&most), "{most} at once");
 }
+
+/// Whoever makes room for an item, it is started in the span of the map.
+#[test]
+fn items_start_in_the_span_of_the_map_not_in_that_of_the_driver() {
+    use tracing::{Span, info_span};
+    use tracing_subscriber::Registry;
+
+    fn current() -> &'static str {
+        let span = Span::current();
+        span.metadata().map_or("none", |metadata| metadata.name())
+    }
+    tracing::subscriber::with_default(Registry::default(), || {
+        let jobs = Jobs::default();
+        let mut start = jobs.start();
+        let spans = Arc::new(Mutex::new(Vec::new()));
+        let seen = spans.clone();
+        let items = (0..3).inspect({
+            let seen = spans.clone();
+            move |_| seen.lock().unwrap().push(current())
+        });
+        let all = info_span!("map").in_scope(|| {
+            let map = map_with_concurrency(items, 1, move |n| {
+                seen.lock().unwrap().push(current());
+                start(n)
+            });
+            map.gather()
+        });
+        for n in 0..3 {
+            info_span!("driver").in_scope(|| {
+                jobs.take(0).1.callback(n);
+                assert_eq!(current(), "driver");
+            });
+        }
+        assert_eq!(testing::success_of(all), [0, 1, 2]);
+        assert_eq!(*spans.lock().unwrap(), ["map"; 6]);
+    });
+}

@@ -71,6 +71,14 @@ impl<T: Send + 'static> Deferred<T> {
         }
     }
 
+    /// Ends this chain: its result is dropped, and a failure is not reported.
+    pub(super) fn discard(self) {
+        match self.into_result() {
+            Ok(result) => catch_and_log("the drop of a value", || drop(result)),
+            Err(consumer) => consumer.discard(),
+        }
+    }
+
     /// Names this Deferred, in reports of unhandled failures, in traces, and in
     /// `debug::pending`. A later name replaces it.
     ///

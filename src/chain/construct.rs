@@ -3,7 +3,7 @@
 use super::resolver::Cancelling;
 use super::{Deferred, Outcome, Resolver};
 use crate::core::{Consumer, EmptyChain, GiveBack, OnCancel, ReturnTo, WATCH, pair, pair_with};
-use crate::failure::{BoxError, Failure, report};
+use crate::failure::{BoxError, Failure};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 
 impl<T: Send + 'static> Deferred<T> {
@@ -58,6 +58,13 @@ impl<T: Send + 'static> Deferred<T> {
         let made = Location::caller();
         let (producer, consumer) = pair_with(made, OnCancel::Once(Box::new(canceller)));
         (Resolver::new(producer), Deferred::in_chain(consumer))
+    }
+
+    /// Makes `canceller` what a cancel calls, unless the Deferred is fired.
+    pub(super) fn with_late_canceller(self, canceller: impl FnOnce() + Send + 'static) -> Self {
+        let mut consumer = self.into_consumer();
+        consumer.set_canceller(canceller);
+        Deferred::in_chain(consumer)
     }
 
     /// Makes a Deferred whose cancelling, each time while it has no result, is
@@ -124,54 +131,6 @@ impl<T: Send + 'static> Deferred<T> {
     #[inline]
     pub(crate) fn take_return_to(&mut self) -> Option<GiveBack<T>> {
         self.repr.with_consumer(Consumer::take_return_to).flatten()
-    }
-
-    /// Calls `register` with the [`Resolver`] of a new Deferred, to start an
-    /// operation of a callback API.
-    ///
-    /// If `register` panics, the Deferred fails with the panic, unless it was
-    /// fired before.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use tokio_deferred::Deferred;
-    ///
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-    /// let d = Deferred::from_callback(|resolver| {
-    ///     std::thread::spawn(move || resolver.callback(6 * 7));
-    /// });
-    /// assert_eq!(d.await.unwrap(), 42);
-    /// # }
-    /// ```
-    #[track_caller]
-    pub fn from_callback(register: impl FnOnce(Resolver<T>)) -> Self {
-        let made = Location::caller();
-        let (resolver, d) = Deferred::new();
-        match catch_unwind(AssertUnwindSafe(|| register(resolver))) {
-            Ok(()) => d,
-            Err(payload) => {
-                // The unwinding dropped the resolver, or somebody else has it:
-                // either way the panic is the better account. What fired
-                // before it stays.
-                let failure = Failure::panicked(payload, made);
-                match d.try_result() {
-                    Ok(Ok(value)) => {
-                        report(failure, made, None);
-                        Deferred::ready(Ok(value), made)
-                    }
-                    Ok(Err(early)) if !early.is_resolver_dropped() => {
-                        report(failure, made, None);
-                        Deferred::ready(Err(early), made)
-                    }
-                    Ok(Err(_)) => Deferred::ready(Err(failure), made),
-                    Err(pending) => {
-                        drop(pending);
-                        Deferred::ready(Err(failure), made)
-                    }
-                }
-            }
-        }
     }
 
     /// Calls `f`, and returns what came of it as a Deferred, whatever it

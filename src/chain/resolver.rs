@@ -1,55 +1,20 @@
 //! The half that fires.
 
-use super::Deferred;
-use crate::core::{Delegate, DueRun, Producer};
+use super::fire_once::FireOnce;
+use super::{Deferred, SharedResolver};
+use crate::core::{Delegate, DueRun, Producer, Resolver};
 use crate::failure::{BoxError, Failure, catch_and_log};
-use crate::sync::lock;
 use std::fmt;
 use std::future::poll_fn;
 use std::panic::Location;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 /// An object that cancels what will fire a Deferred.
 pub(crate) type Cancelling = Arc<dyn Delegate>;
 
-/// The half of a Deferred that fires it.
-///
-/// Firing consumes it, so a Deferred cannot be fired twice. It runs the stages
-/// on this thread, before it returns; no panic of theirs comes out of it. It
-/// may be sent to, and fired from, any thread, with or without a runtime.
-///
-/// After the Deferred was cancelled, a fire is swallowed: the value is dropped,
-/// and a failure is not reported.
-///
-/// Dropped unfired, it fails its Deferred with
-/// [`ResolverDropped`](crate::ResolverDropped), which names the place where the
-/// pair was made. (Where such drops nest more than 32 deep, because dropped
-/// callbacks own resolvers, the inner ones come when the outermost is over.)
-///
-/// # Examples
-///
-/// ```
-/// use tokio_deferred::{Deferred, testing};
-///
-/// let (resolver, d) = Deferred::<i32>::new();
-/// drop(resolver);
-/// assert!(testing::failure_of(d).is_resolver_dropped());
-/// ```
-#[must_use = "a Resolver that is dropped fails its Deferred with ResolverDropped"]
-pub struct Resolver<T> {
-    producer: Producer<T>,
-}
-
-impl<T> Resolver<T> {
-    #[inline]
-    pub(super) fn new(producer: Producer<T>) -> Self {
-        Resolver { producer }
-    }
-}
-
 /// Drops a result that came too late.
 #[cold]
-fn swallow<T>(late: Result<T, Failure>) {
+pub(super) fn swallow<T>(late: Result<T, Failure>) {
     catch_and_log("the drop of a value", || drop(late));
 }
 
@@ -109,7 +74,7 @@ impl<T: Send + 'static> Resolver<T> {
 
     #[inline(always)]
     pub(crate) fn fire(self, result: Result<T, Failure>) {
-        if let Err(late) = self.producer.fire(result, false) {
+        if let Err(late) = self.try_fire(result) {
             swallow(late);
         }
     }
@@ -137,6 +102,16 @@ impl<T: Send + 'static> Resolver<T> {
             Err(Ok(value)) => Err(value),
             Err(Err(_)) => unreachable!("a value was passed"),
         }
+    }
+
+    /// Fires the Deferred.
+    ///
+    /// # Errors
+    ///
+    /// The result, if the Deferred was cancelled before.
+    #[inline(always)]
+    pub(crate) fn try_fire(self, result: Result<T, Failure>) -> Result<(), Result<T, Failure>> {
+        self.producer.fire(result, false)
     }
 
     /// Fires the Deferred with a value, if somebody can see it.
@@ -275,11 +250,97 @@ impl<T: Send + 'static> Resolver<T> {
         self.producer.is_seen()
     }
 
+    /// Makes the resolver fit for several places, of which the first to call
+    /// fires the Deferred.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tokio_deferred::{Deferred, testing};
+    ///
+    /// let (resolver, d) = Deferred::new();
+    /// let shared = resolver.shared();
+    /// let also = shared.clone();
+    /// assert!(shared.callback("first"));
+    /// assert!(!also.callback("second"));
+    /// assert_eq!(testing::success_of(d), "first");
+    /// ```
+    pub fn shared(self) -> SharedResolver<T> {
+        SharedResolver::new(self)
+    }
+
+    /// Turns the resolver into a function of a `Result`, for APIs that call back
+    /// once.
+    ///
+    /// It allocates nothing. An error is raised, as its trace says, at the line
+    /// that called `into_fn`. Dropped uncalled, the function fails the Deferred
+    /// with [`ResolverDropped`](crate::ResolverDropped).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io;
+    /// use tokio_deferred::{Deferred, testing};
+    ///
+    /// fn read(on_done: impl FnOnce(io::Result<Vec<u8>>) + Send + 'static) {
+    ///     on_done(Ok(vec![1, 2, 3]));
+    /// }
+    ///
+    /// let d = Deferred::from_callback(|resolver| read(resolver.into_fn()));
+    /// assert_eq!(testing::success_of(d), [1, 2, 3]);
+    /// ```
+    #[track_caller]
+    pub fn into_fn<E>(self) -> impl FnOnce(Result<T, E>) + Send + 'static
+    where
+        E: Into<BoxError> + 'static,
+    {
+        let at = Location::caller();
+        move |result: Result<T, E>| self.fire(raised(result, at))
+    }
+
+    /// Turns the resolver into a function that may be called again, for APIs
+    /// whose callback is an `FnMut`. The first call fires the Deferred; each
+    /// call returns whether it did.
+    ///
+    /// It allocates nothing. What a later call brings is dropped, and an error
+    /// is not reported. Dropped uncalled, the function fails the Deferred with
+    /// [`ResolverDropped`](crate::ResolverDropped).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io;
+    /// use tokio_deferred::{Deferred, testing};
+    ///
+    /// let (resolver, d) = Deferred::new();
+    /// let mut on_event = resolver.into_fn_mut::<io::Error>();
+    /// assert!(on_event(Ok("first")));
+    /// assert!(!on_event(Ok("second")));
+    /// assert_eq!(testing::success_of(d), "first");
+    /// ```
+    #[track_caller]
+    pub fn into_fn_mut<E>(self) -> impl FnMut(Result<T, E>) -> bool + Send + 'static
+    where
+        E: Into<BoxError> + 'static,
+    {
+        let at = Location::caller();
+        let mut first = Some(self);
+        move |result: Result<T, E>| {
+            let result = raised(result, at);
+            let late = match first.take() {
+                Some(resolver) => resolver.try_fire(result),
+                None => Err(result),
+            };
+            late.map_err(swallow).is_ok()
+        }
+    }
+
     /// Splits into two functions, for APIs that take one callback for success
     /// and one for errors. The first call wins; a second does nothing.
     ///
     /// If both are dropped uncalled, the Deferred fails with
-    /// [`ResolverDropped`](crate::ResolverDropped).
+    /// [`ResolverDropped`](crate::ResolverDropped). An error is raised, as its
+    /// trace says, at the line that called `into_callbacks`.
     ///
     /// # Examples
     ///
@@ -289,26 +350,35 @@ impl<T: Send + 'static> Resolver<T> {
     /// let (resolver, d) = Deferred::new();
     /// let (ok, err) = resolver.into_callbacks();
     /// ok(1);
-    /// err("too late".into());
+    /// err("too late");
     /// assert_eq!(testing::success_of(d), 1);
     /// ```
-    pub fn into_callbacks(self) -> (impl FnOnce(T) + Send, impl FnOnce(BoxError) + Send) {
-        let first = Arc::new(Mutex::new(Some(self)));
+    #[track_caller]
+    pub fn into_callbacks<E>(
+        self,
+    ) -> (
+        impl FnOnce(T) + Send + 'static,
+        impl FnOnce(E) + Send + 'static,
+    )
+    where
+        E: Into<BoxError> + 'static,
+    {
+        let at = Location::caller();
+        let first = Arc::new(FireOnce::new(self));
         let second = first.clone();
-        let ok = move |value| {
-            let resolver = lock(&first).take();
-            if let Some(resolver) = resolver {
-                resolver.callback(value);
-            }
-        };
-        let err = move |error: BoxError| {
-            let resolver = lock(&second).take();
-            if let Some(resolver) = resolver {
-                resolver.errback(error);
-            }
-        };
+        let ok = move |value| first.fire(Ok(value));
+        let err = move |error: E| second.fire(raised(Err(error), at));
         (ok, err)
     }
+}
+
+/// The result of a callback, its error raised at the line that made the
+/// callback: a closure does not know the line that calls it.
+fn raised<T, E: Into<BoxError>>(
+    result: Result<T, E>,
+    at: &'static Location<'static>,
+) -> Result<T, Failure> {
+    result.map_err(|error| Failure::from_box(error.into(), at))
 }
 
 impl<T> fmt::Debug for Resolver<T> {

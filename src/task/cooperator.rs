@@ -18,9 +18,9 @@
 
 use super::cooperative::{CooperativeTask, Steps, Task, TaskFinished};
 use crate::bridge::find_runtime;
-use crate::chain::{Deferred, Outcome, Resolver};
+use crate::chain::{Deferred, FireOnce, Outcome};
 use crate::core::{CancelRequest, Delegate};
-use crate::failure::{Failure, NoRuntime};
+use crate::failure::NoRuntime;
 use crate::sync::lock;
 use std::collections::VecDeque;
 use std::fmt;
@@ -152,12 +152,12 @@ impl Cooperator {
     {
         let task = self.cooperate(iterator);
         let done = task.when_done();
-        let resolver = Mutex::new(None);
+        let resolver = FireOnce::empty();
         let wait = Arc::new(Coiterate { task, resolver });
         let (resolver, d) = Deferred::with_delegate(Location::caller(), wait.clone());
         let d = d.fired_by("a cooperative task");
-        *lock(&wait.resolver) = Some(resolver);
-        done.end(move |result| wait.fire(result));
+        wait.resolver.put(resolver);
+        done.end(move |result| wait.resolver.fire(result));
         d
     }
 
@@ -217,21 +217,12 @@ impl Cooperator {
 /// resolver fires it.
 struct Coiterate {
     task: CooperativeTask,
-    resolver: Mutex<Option<Resolver<()>>>,
-}
-
-impl Coiterate {
-    fn fire(&self, result: Result<(), Failure>) {
-        let resolver = lock(&self.resolver).take();
-        if let Some(resolver) = resolver {
-            resolver.fire(result);
-        }
-    }
+    resolver: FireOnce<()>,
 }
 
 impl Delegate for Coiterate {
     fn cancel(self: Arc<Self>, request: CancelRequest) {
-        let resolver = lock(&self.resolver).take();
+        let resolver = self.resolver.take();
         // If it is over, its result has no resolver left to fire.
         let _ = self.task.stop();
         if let Some(resolver) = resolver {

@@ -2,12 +2,11 @@
 
 use super::clock::Clock;
 use super::timer_queue::Scheduled;
-use crate::chain::{Deferred, Outcome, Resolver};
+use crate::chain::{Deferred, FireOnce, Outcome};
 use crate::core::{CancelRequest, Delegate};
 use crate::failure::Failure;
-use crate::sync::lock;
 use std::panic::Location;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// Calls `f` in `after` from now, on a task of the runtime, and returns a
@@ -53,13 +52,17 @@ fn delay(after: Duration) -> Deferred<()> {
         Ok(clock) => clock,
         Err(none) => return Deferred::ready(Err(Failure::from_error(none, made)), made),
     };
-    let delay = Arc::new(Delay::default());
+    let delay = Arc::new(Delay {
+        resolver: FireOnce::empty(),
+        timer: OnceLock::new(),
+    });
     let (resolver, d) = Deferred::with_delegate(made, delay.clone());
     let d = d.fired_by("a timer");
-    *lock(&delay.resolver) = Some(resolver);
+    delay.resolver.put(resolver);
     let due = delay.clone();
     let timer = clock.call_later(after, move |it_is| {
-        due.fire(it_is.map_err(|none| Failure::from_error(none, made)));
+        due.resolver
+            .fire(it_is.map_err(|none| Failure::from_error(none, made)));
     });
     // Nobody else has the Deferred yet, so no cancel came before this.
     let _ = delay.timer.set(timer);
@@ -68,19 +71,9 @@ fn delay(after: Duration) -> Deferred<()> {
 
 /// A delay that is not over. The timer and a cancel may both end it: the one
 /// that takes the resolver does.
-#[derive(Default)]
 struct Delay {
-    resolver: Mutex<Option<Resolver<()>>>,
+    resolver: FireOnce<()>,
     timer: OnceLock<Scheduled>,
-}
-
-impl Delay {
-    fn fire(&self, result: Result<(), Failure>) {
-        let resolver = lock(&self.resolver).take();
-        if let Some(resolver) = resolver {
-            resolver.fire(result);
-        }
-    }
 }
 
 impl Delegate for Delay {
@@ -88,6 +81,6 @@ impl Delegate for Delay {
         if let Some(timer) = self.timer.get() {
             timer.stop();
         }
-        self.fire(Err(request.into_failure()));
+        self.resolver.fire(Err(request.into_failure()));
     }
 }

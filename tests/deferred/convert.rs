@@ -128,11 +128,11 @@ fn cancel_a_join_for_a_reason_then_each_part_finds_it_by_its_type() {
 fn two_callbacks_the_first_wins() {
     let (resolver, d) = Deferred::<i32>::new();
     let (ok, err) = resolver.into_callbacks();
-    err("no".into());
+    err("no");
     ok(1);
     assert_eq!(testing::failure_of(d).to_string(), "no");
     let (resolver, d) = Deferred::<i32>::new();
-    drop(resolver.into_callbacks());
+    drop(resolver.into_callbacks::<String>());
     assert!(testing::failure_of(d).is_resolver_dropped());
 }
 

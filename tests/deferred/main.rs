@@ -12,6 +12,8 @@ mod order;
 mod panics;
 mod pause;
 mod returned;
+mod shared_resolver;
 mod spans;
+mod starting;
 mod traces;
 mod unhandled;

@@ -1,5 +1,6 @@
 //! Lists: modes, cancels, late results, threads, tasks, and size.
 
+mod homes;
 mod late;
 mod modes;
 mod size;

@@ -9,7 +9,7 @@ use super::empty_chain::EmptyChain;
 use super::fast_fire;
 use super::give_back::{self, GiveBack, ReturnTo};
 use super::info::ChainInfo;
-use super::producer::{Producer, fire_chained};
+use super::producer::{Producer, fire_chained, with_calls};
 use super::record::{
     Flow, HEADER, Payload, Record, RecordClass, RecordVTable, read_closure, size_with,
     write_closure,
@@ -321,6 +321,36 @@ impl<T> Consumer<T> {
             && self.chain.block().info.ext().is_none()
     }
 
+    /// Makes `canceller` what a cancel calls while the chain is unfired. A chain
+    /// that is fired already has no use for it, and it is dropped.
+    pub(crate) fn set_canceller(&mut self, canceller: impl FnOnce() + Send + 'static) {
+        let mut canceller: Option<Canceller> = Some(Box::new(move || {
+            canceller();
+            None
+        }));
+        with_calls(self.chain, |calls| calls.canceller = canceller.take());
+        // Outside of the lock [user code].
+        catch_and_log("the drop of a canceller", || drop(canceller));
+    }
+
+    /// Gives the result up, whatever it is; a failure is not reported.
+    pub(crate) fn discard(self) {
+        let chain = self.into_ptr();
+        let kind: &'static RecordVTable = &RecordVTable {
+            size: HEADER,
+            run: discard_value::<T>,
+            sort: RecordClass::Other,
+        };
+        let flags = if chain.is_untouched() { UNOBSERVED } else { 0 };
+        let payload = Payload { nothing: () };
+        // SAFETY: the consumer is ours, and its value is a T (7).
+        unsafe {
+            if let Some(chain) = append_last(chain, kind, payload, flags, false) {
+                run(chain);
+            }
+        }
+    }
+
     /// Tells a watcher what will fire the chain.
     pub(crate) fn set_source(&self, source: &'static str) {
         if let Some(watch) = self.chain.block().info.watch() {
@@ -512,6 +542,16 @@ unsafe fn drop_value<T>(_: *mut Record, chain: ChainPtr) -> Flow {
     // SAFETY: the caller is the runner, and the value is a T (3, 4, 7).
     let value = unsafe { take_value::<T>(chain) };
     drop_result(value, || (block.info.made(), block.info.label()));
+    Flow::Finished
+}
+
+/// # Safety
+///
+/// As for [`RecordVTable::run`].
+unsafe fn discard_value<T>(_: *mut Record, chain: ChainPtr) -> Flow {
+    // SAFETY: the caller is the runner, and the value is a T (3, 4, 7).
+    let value = unsafe { take_value::<T>(chain) };
+    catch_and_log("the drop of a value", || drop(value));
     Flow::Finished
 }
 

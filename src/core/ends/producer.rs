@@ -158,29 +158,34 @@ impl<T> Producer<T> {
 
     /// Changes what a cancel will find. False if the chain is cancelled.
     fn with_calls(&mut self, change: impl FnOnce(&mut Calls)) -> bool {
-        // Allocated before the lock is taken, and freed after it (invariant 5).
-        let mut fresh = Some(Box::<Calls>::default());
-        let Ok(state) = self.chain.lock_if(|s| !s.has(FIRED | CANCELLED)) else {
-            return false;
-        };
-        self.chain.block().slot.with_mut(|slot| {
-            // SAFETY: invariant 4: unfired and LOCKED.
-            unsafe {
-                if !state.has(CANCEL_HOOKS)
-                    && let Some(fresh) = fresh.take()
-                {
-                    (*slot).put(CancelHooks::Calls(fresh));
-                }
-                // Those whose cancels are passed on are in no user's hands.
-                if let CancelHooks::Calls(calls) = (*slot).peek() {
-                    change(calls);
-                }
-            }
-        });
-        self.chain
-            .update(|s| Transition::To((s.0 & !LOCKED) | CANCEL_HOOKS));
-        true
+        with_calls(self.chain, change)
     }
+}
+
+/// Changes what a cancel of the chain will find. False if the chain is fired or
+/// cancelled. The owners of the producer and of the consumer may both do so.
+pub(super) fn with_calls(chain: ChainPtr, change: impl FnOnce(&mut Calls)) -> bool {
+    // Allocated before the lock is taken, and freed after it (invariant 5).
+    let mut fresh = Some(Box::<Calls>::default());
+    let Ok(state) = chain.lock_if(|s| !s.has(FIRED | CANCELLED)) else {
+        return false;
+    };
+    chain.block().slot.with_mut(|slot| {
+        // SAFETY: invariant 4: unfired and LOCKED.
+        unsafe {
+            if !state.has(CANCEL_HOOKS)
+                && let Some(fresh) = fresh.take()
+            {
+                (*slot).put(CancelHooks::Calls(fresh));
+            }
+            // Those whose cancels are passed on are in no user's hands.
+            if let CancelHooks::Calls(calls) = (*slot).peek() {
+                change(calls);
+            }
+        }
+    });
+    chain.update(|s| Transition::To((s.0 & !LOCKED) | CANCEL_HOOKS));
+    true
 }
 
 /// Fires the chain, unless it is fired or in one of the states given, which

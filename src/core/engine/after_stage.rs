@@ -27,6 +27,7 @@ pub(super) type Call = Box<dyn FnOnce() + Send>;
 /// The calls that a run has to make when it is over. Most runs have none, and
 /// so this is one word.
 #[derive(Default)]
+#[allow(clippy::box_collection)] // One word in every run, for what few runs have.
 pub(super) struct Calls(Option<Box<Vec<Call>>>);
 
 impl Calls {

@@ -154,7 +154,7 @@ pub(super) fn split_and_register(t: &Trial) {
     t.watch(d.map(t.call(Callback, |value: Value| value)));
     ok(t.value());
     // Not used: the error is the caller's, but the drop of it is not.
-    t.own(|| err(Box::new(t.oops())));
+    t.own(|| err(t.oops()));
 
     let value = t.value();
     let register = t.call(Callback, |resolver: tokio_deferred::Resolver<Value>| {
