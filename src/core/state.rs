@@ -25,7 +25,7 @@ const FIRED: u64 = 1;
 /// A thread, the *runner*, runs the chain. Set and cleared by that thread.
 const RUNNING: u64 = 1 << 1;
 /// A stage returned a chain that has no result yet: the slot holds a
-/// [`Wait`](super::link::Wait). Set by the runner, cleared by the deliverer.
+/// [`Wait`](super::memory::links::Wait). Set by the runner, cleared by the deliverer.
 const WAITING: u64 = 1 << 2;
 /// Spin lock over the slot while it holds something other than the value. Held
 /// for a few instructions, by any thread; never across user code.
@@ -41,13 +41,13 @@ const WAKER: u64 = 1 << 5;
 const TAKING_WAKER: u64 = 1 << 6;
 /// A cancel reached the chain while it was unfired. Never cleared.
 const CANCELLED: u64 = 1 << 7;
-/// Unfired, and the slot holds [`CancelHooks`](super::cancel::CancelHooks). Set
+/// Unfired, and the slot holds [`CancelHooks`](super::memory::cancel_hooks::CancelHooks). Set
 /// by the producer, cleared by the thread that takes them out.
 const CANCEL_HOOKS: u64 = 1 << 8;
 /// Unfired, and a canceller runs, whose answer will fire the chain. Set and
 /// cleared by the thread that cancels.
 const CANCELLING: u64 = 1 << 9;
-/// The slot holds a [`Forward`](super::link::Forward): only handles refer to the
+/// The slot holds a [`Forward`](super::memory::links::Forward): only handles refer to the
 /// chain. Never cleared.
 const FORWARDED: u64 = 1 << 10;
 /// The last record is appended, and the consumer gone. Never cleared.
@@ -58,7 +58,7 @@ const UNOBSERVED: u64 = 1 << 12;
 /// The value lies where the producer put it, beside the slot. Set by the fire,
 /// cleared by who moves or takes the value.
 const VALUE_INLINE: u64 = 1 << 13;
-/// A call waits for the end of the run: see [`after_stage`](super::after_stage).
+/// A call waits for the end of the run: see [`after_stage`](super::engine::after_stage).
 /// Set by any thread, but only beside `RUNNING`, and cleared by the runner.
 const CALLS: u64 = 1 << 14;
 
@@ -71,7 +71,7 @@ const REF: u64 = 1 << 36;
 
 /// The state of a chain at some moment.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Snapshot(u64);
+pub(crate) struct Snapshot(u64);
 
 impl Snapshot {
     #[inline]
@@ -80,93 +80,93 @@ impl Snapshot {
     }
 
     #[inline]
-    pub(super) fn is_fired(self) -> bool {
+    pub(crate) fn is_fired(self) -> bool {
         self.has(FIRED)
     }
 
     #[inline]
-    pub(super) fn is_running(self) -> bool {
+    pub(crate) fn is_running(self) -> bool {
         self.has(RUNNING)
     }
 
     #[inline]
-    pub(super) fn is_waiting(self) -> bool {
+    pub(crate) fn is_waiting(self) -> bool {
         self.has(WAITING)
     }
 
     #[inline]
-    pub(super) fn is_forwarded(self) -> bool {
+    pub(crate) fn is_forwarded(self) -> bool {
         self.has(FORWARDED)
     }
 
     #[inline]
-    pub(super) fn is_closed(self) -> bool {
+    pub(crate) fn is_closed(self) -> bool {
         self.has(CLOSED)
     }
 
     #[inline]
-    pub(super) fn is_cancelled(self) -> bool {
+    pub(crate) fn is_cancelled(self) -> bool {
         self.has(CANCELLED)
     }
 
     #[inline]
-    pub(super) fn is_cancelling(self) -> bool {
+    pub(crate) fn is_cancelling(self) -> bool {
         self.has(CANCELLING)
     }
 
     /// Whether the result is still to come, and may be seen.
     #[inline]
-    pub(super) fn is_observed(self) -> bool {
+    pub(crate) fn is_observed(self) -> bool {
         !self.has(FIRED | UNOBSERVED)
     }
 
     #[inline]
-    pub(super) fn has_cancel_hooks(self) -> bool {
+    pub(crate) fn has_cancel_hooks(self) -> bool {
         self.has(CANCEL_HOOKS)
     }
 
     #[inline]
-    pub(super) fn has_waker(self) -> bool {
+    pub(crate) fn has_waker(self) -> bool {
         self.has(WAKER)
     }
 
     #[inline]
-    pub(super) fn has_appended(self) -> bool {
+    pub(crate) fn has_appended(self) -> bool {
         self.has(APPENDED)
     }
 
     #[inline]
-    pub(super) fn has_calls(self) -> bool {
+    pub(crate) fn has_calls(self) -> bool {
         self.has(CALLS)
     }
 
     #[inline]
-    pub(super) fn has_inline_value(self) -> bool {
+    pub(crate) fn has_inline_value(self) -> bool {
         self.has(VALUE_INLINE)
     }
 
     #[inline]
-    pub(super) fn is_paused(self) -> bool {
+    pub(crate) fn is_paused(self) -> bool {
         self.has(PAUSE_BITS)
     }
 
     /// Whether the runner has to do something else than to run the next record.
     #[inline]
-    pub(super) fn is_interrupted(self) -> bool {
+    pub(crate) fn is_interrupted(self) -> bool {
         self.has(PAUSE_BITS | VALUE_INLINE)
     }
 
     /// [rest]: fired, and nobody moves it but the owner of the consumer. (A
     /// forwarded chain looks so too, but has no such owner.)
     #[inline]
-    pub(super) fn is_at_rest(self) -> bool {
+    pub(crate) fn is_at_rest(self) -> bool {
         self.0 & (FIRED | RUNNING | WAITING | PAUSE_BITS) == FIRED
     }
 
     /// Whether a fire from here has nothing to run, nobody to ask and nothing in
     /// its way, so that [`fire_inline`](AtomicState::fire_inline) may do.
     #[inline]
-    pub(super) fn is_quiet(self) -> bool {
+    pub(crate) fn is_quiet(self) -> bool {
         const BUSY: u64 =
             FIRED | LOCKED | APPENDED | CANCELLED | CANCEL_HOOKS | CANCELLING | CLOSED | PAUSE_BITS;
         !self.has(BUSY)
@@ -174,36 +174,36 @@ impl Snapshot {
 
     /// Whether nothing is to be run after a fire from here, and nobody woken.
     #[inline]
-    pub(super) fn rests_when_fired(self) -> bool {
+    pub(crate) fn rests_when_fired(self) -> bool {
         !self.has(APPENDED | WAKER | CLOSED | PAUSE_BITS)
     }
 
     /// Whether a chain that is freed in this state may hold something besides
     /// its memory.
     #[inline]
-    pub(super) fn holds_something(self) -> bool {
+    pub(crate) fn holds_something(self) -> bool {
         self.has(FORWARDED | WAKER | CANCEL_HOOKS)
     }
 
     /// Whether the runner of before is still at the waker's place.
     #[inline]
-    pub(super) fn is_taking_waker(self) -> bool {
+    pub(crate) fn is_taking_waker(self) -> bool {
         self.has(TAKING_WAKER)
     }
 
     #[inline]
-    pub(super) fn is_sole(self) -> bool {
+    pub(crate) fn is_sole(self) -> bool {
         self.refs() == 1
     }
 
     #[inline]
-    pub(super) fn refs(self) -> u64 {
+    pub(crate) fn refs(self) -> u64 {
         self.0 >> REF.trailing_zeros()
     }
 
     /// The state after a claim from here: the chain is fired, and runs.
     #[inline]
-    pub(super) fn claimed(self) -> Self {
+    pub(crate) fn claimed(self) -> Self {
         Snapshot((self.0 | FIRED | RUNNING) & !(APPENDED | CANCEL_HOOKS))
     }
 
@@ -234,14 +234,13 @@ impl Snapshot {
     /// there is one of them.
     #[inline]
     fn is_held_by_one_pause(self) -> bool {
-        self.0 & PAUSE_BITS == PAUSE
-            && self.0 & (FIRED | RUNNING | WAITING | FORWARDED) == FIRED
+        self.0 & PAUSE_BITS == PAUSE && self.0 & (FIRED | RUNNING | WAITING | FORWARDED) == FIRED
     }
 }
 
 /// What forbids a fire, besides that the chain is fired.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum FireUnless {
+pub(crate) enum FireUnless {
     Fired,
     /// Nobody can see the result.
     Unobserved,
@@ -261,17 +260,17 @@ impl FireUnless {
 }
 
 /// The last record was appended, and the consumer is given up.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Closing {
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Closing {
     /// Nothing was ever appended before: nobody can see the result.
-    pub(super) unobserved: bool,
+    pub(crate) unobserved: bool,
     /// The consumer's reference is used by the caller further on.
-    pub(super) keep_ref: bool,
+    pub(crate) keep_ref: bool,
 }
 
 /// What [`AtomicState::stop`] came to.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stop {
+pub(crate) enum Stop {
     /// The run is over, and its reference given up.
     Stopped,
     /// The state has changed: the runner must look again.
@@ -282,7 +281,7 @@ pub(super) enum Stop {
 
 /// What [`AtomicState::end_run`] came to.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum EndOfRun {
+pub(crate) enum EndOfRun {
     /// Others still refer to the chain; the runner's references are given up.
     Shared,
     /// The runner's references are the last ones: it frees the block.
@@ -293,7 +292,7 @@ pub(super) enum EndOfRun {
 
 /// What [`AtomicState::unpause`] came to.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unpause {
+pub(crate) enum Unpause {
     /// The caller is the runner now; its reference is the run's.
     Run,
     /// Something else holds the chain up, or it is unfired.
@@ -310,30 +309,30 @@ enum Next {
 }
 
 /// The state of a chain.
-pub(super) struct AtomicState(AtomicU64);
+pub(crate) struct AtomicState(AtomicU64);
 
 impl AtomicState {
     /// UNFIRED, with a reference for the producer and one for the consumer.
     #[inline]
-    pub(super) fn unfired() -> Self {
+    pub(crate) fn unfired() -> Self {
         AtomicState(AtomicU64::new(2 * REF))
     }
 
     /// UNFIRED, with cancel hooks that the caller puts into the slot before
     /// another thread has the chain.
     #[inline]
-    pub(super) fn unfired_with_hooks() -> Self {
+    pub(crate) fn unfired_with_hooks() -> Self {
         AtomicState(AtomicU64::new((2 * REF) | CANCEL_HOOKS))
     }
 
     /// AT REST, with one reference, and nothing in the slot.
     #[inline]
-    pub(super) fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         AtomicState(AtomicU64::new(FIRED | REF))
     }
 
     #[inline]
-    pub(super) fn load(&self) -> Snapshot {
+    pub(crate) fn load(&self) -> Snapshot {
         // ORDERING: Acquire: pairs with the Release in every transition.
         Snapshot(self.0.load(Ordering::Acquire))
     }
@@ -341,7 +340,7 @@ impl AtomicState {
     /// The state, for the thread that has the last reference: no other thread
     /// changes it, and giving up the others' references was acquired before.
     #[inline]
-    pub(super) fn load_last(&self) -> Snapshot {
+    pub(crate) fn load_last(&self) -> Snapshot {
         // ORDERING: Relaxed: see above.
         Snapshot(self.0.load(Ordering::Relaxed))
     }
@@ -397,7 +396,7 @@ impl AtomicState {
     ///
     /// Returns false if that is not the state, or not one for the short way.
     #[inline]
-    pub(super) fn claim_at_once(&self, seen: Snapshot, unless: FireUnless) -> bool {
+    pub(crate) fn claim_at_once(&self, seen: Snapshot, unless: FireUnless) -> bool {
         !seen.has(unless.flags() | LOCKED | CANCEL_HOOKS | CANCELLED | CANCELLING)
             && self.change(seen, seen.claimed().0).is_ok()
     }
@@ -407,7 +406,7 @@ impl AtomicState {
     /// before, which says whether there are such hooks in the slot; none if
     /// another thread fired the chain, or `unless` forbids it.
     #[inline]
-    pub(super) fn claim(&self, unless: FireUnless) -> Option<Snapshot> {
+    pub(crate) fn claim(&self, unless: FireUnless) -> Option<Snapshot> {
         let (seen, claimed) = self.update(|s| {
             if s.has(unless.flags()) {
                 Next::Abort
@@ -428,7 +427,7 @@ impl AtomicState {
     ///
     /// The Release hands the value over to who sees `VALUE_INLINE`.
     #[inline]
-    pub(super) fn fire_inline(&self, seen: Snapshot) -> bool {
+    pub(crate) fn fire_inline(&self, seen: Snapshot) -> bool {
         let to = if seen.has(WAKER) {
             (seen.0 & !WAKER) | FIRED | VALUE_INLINE | TAKING_WAKER
         } else {
@@ -439,7 +438,7 @@ impl AtomicState {
 
     /// UNFIRED -> RUNNING, for a cancel, with a reference for the run.
     /// `answered` if the canceller has run; else there must be no hooks.
-    pub(super) fn claim_for_cancel(&self, answered: bool) -> bool {
+    pub(crate) fn claim_for_cancel(&self, answered: bool) -> bool {
         let (_, fired) = self.update(|s| {
             if s.has(FIRED) || (!answered && s.has(CANCEL_HOOKS | CANCELLING)) {
                 Next::Abort
@@ -472,43 +471,43 @@ impl AtomicState {
 
     /// Locks an unfired, uncancelled chain, for its producer, and returns the
     /// state, which says whether there are hooks.
-    pub(super) fn lock_unfired(&self) -> Option<Snapshot> {
+    pub(crate) fn lock_unfired(&self) -> Option<Snapshot> {
         self.lock_if(|s| !s.has(FIRED | CANCELLED))
     }
 
     /// Locks the hooks of an unfired chain that no canceller runs for, for a
     /// cancel.
-    pub(super) fn lock_hooks(&self) -> bool {
+    pub(crate) fn lock_hooks(&self) -> bool {
         self.lock_if(|s| s.0 & (FIRED | CANCEL_HOOKS | CANCELLING) == CANCEL_HOOKS)
             .is_some()
     }
 
-    /// Locks the [`Wait`](super::link::Wait) of a waiting chain.
-    pub(super) fn lock_wait(&self) -> bool {
+    /// Locks the [`Wait`](super::memory::links::Wait) of a waiting chain.
+    pub(crate) fn lock_wait(&self) -> bool {
         self.lock_if(Snapshot::is_waiting).is_some()
     }
 
     /// Unlocks, with nothing changed but what the slot holds.
-    pub(super) fn unlock(&self) {
+    pub(crate) fn unlock(&self) {
         // ORDERING: Release: pairs with the Acquire of the next thread that
         // locks. Nothing is read after, so there is no Acquire.
         self.0.fetch_and(!LOCKED, Ordering::Release);
     }
 
     /// Unlocks an unfired chain whose slot holds hooks now.
-    pub(super) fn unlock_with_hooks(&self) {
+    pub(crate) fn unlock_with_hooks(&self) {
         self.update(|s| Next::To((s.0 & !LOCKED) | CANCEL_HOOKS));
     }
 
     /// Unlocks an unfired chain whose hooks stay, and notes the cancel.
-    pub(super) fn unlock_cancelled(&self) {
+    pub(crate) fn unlock_cancelled(&self) {
         self.update(|s| Next::To((s.0 & !LOCKED) | CANCELLED));
     }
 
     /// Unlocks an unfired chain whose hooks were taken out: UNFIRED -> RUNNING
     /// if the cancel decides, with a reference for the run; else a canceller
     /// runs, and its answer decides.
-    pub(super) fn unlock_without_hooks(&self, decided: bool) {
+    pub(crate) fn unlock_without_hooks(&self, decided: bool) {
         self.update(|s| {
             let to = (s.0 & !(LOCKED | CANCEL_HOOKS)) | CANCELLED;
             Next::To(if decided {
@@ -526,7 +525,7 @@ impl AtomicState {
 impl AtomicState {
     /// AT REST -> RUNNING, with a reference for the run, by the owner of the
     /// consumer.
-    pub(super) fn run_from_rest(&self) {
+    pub(crate) fn run_from_rest(&self) {
         self.update(|s| Next::To(Snapshot(s.0 | RUNNING).with_ref().0));
     }
 
@@ -536,7 +535,7 @@ impl AtomicState {
     /// The Acquire on the way out pairs with an append: a runner whose `seen` had
     /// no `APPENDED` changes it only if nothing was appended since.
     #[inline]
-    pub(super) fn stop(&self, seen: Snapshot) -> Stop {
+    pub(crate) fn stop(&self, seen: Snapshot) -> Stop {
         if seen.is_sole() {
             // An EmptyChain was dropped while a pause held it up.
             return Stop::Last;
@@ -551,21 +550,21 @@ impl AtomicState {
     /// must take it, and then call
     /// [`end_taking_waker`](AtomicState::end_taking_waker).
     #[inline]
-    pub(super) fn stop_and_take_waker(&self, seen: Snapshot) -> bool {
+    pub(crate) fn stop_and_take_waker(&self, seen: Snapshot) -> bool {
         let to = (seen.0 & !(RUNNING | WAKER)) | TAKING_WAKER;
         self.change(seen, to).is_ok()
     }
 
     /// RUNNING -> WAITING: from here on a cancel goes to the awaited chain.
     /// Returns whether calls wait, which the caller has to take.
-    pub(super) fn running_to_waiting(&self) -> bool {
+    pub(crate) fn running_to_waiting(&self) -> bool {
         let (seen, _) = self.update(|s| Next::To((s.0 & !(RUNNING | CALLS)) | WAITING));
         seen.has_calls()
     }
 
     /// WAITING -> RUNNING, by the deliverer only, whose link's reference is then
     /// the run's. Waits for a thread that looks at the wait.
-    pub(super) fn waiting_to_running(&self) {
+    pub(crate) fn waiting_to_running(&self) {
         self.update(|s| {
             debug_assert!(s.is_waiting(), "only the awaited chain ends a wait");
             if s.has(LOCKED) {
@@ -578,20 +577,20 @@ impl AtomicState {
 
     /// RUNNING -> FORWARDED. Returns whether calls wait, which the caller has to
     /// take.
-    pub(super) fn running_to_forwarded(&self) -> bool {
+    pub(crate) fn running_to_forwarded(&self) -> bool {
         let (seen, _) = self.update(|s| Next::To((s.0 & !(RUNNING | CALLS)) | FORWARDED));
         seen.has_calls()
     }
 
     /// WAITING and locked -> FORWARDED, by the deliverer.
-    pub(super) fn waiting_to_forwarded(&self) {
+    pub(crate) fn waiting_to_forwarded(&self) {
         self.update(|s| Next::To((s.0 & !(WAITING | LOCKED)) | FORWARDED));
     }
 
     /// Ends the run of a chain whose last record has run, giving up `refs`
     /// references.
     #[inline]
-    pub(super) fn end_run(&self, refs: u64) -> EndOfRun {
+    pub(crate) fn end_run(&self, refs: u64) -> EndOfRun {
         let mut state = self.load();
         loop {
             if state.has_calls() {
@@ -613,12 +612,12 @@ impl AtomicState {
     /// Notes that the runner has seen what was appended up to `seen`; if the
     /// state has changed, nothing happens. After it the runner reads again how
     /// far the records go.
-    pub(super) fn clear_appended(&self, seen: Snapshot) {
+    pub(crate) fn clear_appended(&self, seen: Snapshot) {
         let _ = self.change(seen, seen.0 & !APPENDED);
     }
 
     /// Notes that the value was moved or taken out of the producer's place.
-    pub(super) fn clear_inline_value(&self) {
+    pub(crate) fn clear_inline_value(&self) {
         // ORDERING: AcqRel: as in `change`.
         self.0.fetch_and(!VALUE_INLINE, Ordering::AcqRel);
     }
@@ -626,7 +625,7 @@ impl AtomicState {
     /// Notes that a call waits for the end of the run, if there is a run. The
     /// caller holds the lock over the calls, so the runner, which takes that lock
     /// after it cleared the bit, finds the call.
-    pub(super) fn note_call(&self) -> bool {
+    pub(crate) fn note_call(&self) -> bool {
         let (_, running) = self.update(|s| {
             if s.is_running() {
                 Next::To(s.0 | CALLS)
@@ -638,7 +637,7 @@ impl AtomicState {
     }
 
     /// Notes that the runner is about to take the calls.
-    pub(super) fn clear_calls(&self) {
+    pub(crate) fn clear_calls(&self) {
         // ORDERING: AcqRel: as in `change`.
         self.0.fetch_and(!CALLS, Ordering::AcqRel);
     }
@@ -650,13 +649,13 @@ impl AtomicState {
     /// Makes a record known to the runner that there is, or will be, in one step
     /// from `seen`, which is not at rest.
     #[inline]
-    pub(super) fn note_appended_at_once(&self, seen: Snapshot) -> bool {
+    pub(crate) fn note_appended_at_once(&self, seen: Snapshot) -> bool {
         self.change(seen, seen.0 | APPENDED).is_ok()
     }
 
     /// Makes a record known; AT REST -> RUNNING if the chain is at rest, with a
     /// reference for the run. Returns whether the caller is the runner now.
-    pub(super) fn note_appended(&self) -> bool {
+    pub(crate) fn note_appended(&self) -> bool {
         let (seen, _) = self.update(|s| {
             Next::To(if s.is_at_rest() {
                 Snapshot(s.0 | RUNNING).with_ref().0
@@ -670,7 +669,7 @@ impl AtomicState {
     /// The same for the last record, which stands where `write` points, and is
     /// made known by this alone. The consumer's reference is kept, goes to the
     /// run, or is given up.
-    pub(super) fn note_closed(&self, closing: Closing) -> bool {
+    pub(crate) fn note_closed(&self, closing: Closing) -> bool {
         let flags = if closing.unobserved {
             CLOSED | UNOBSERVED
         } else {
@@ -693,7 +692,7 @@ impl AtomicState {
 impl AtomicState {
     /// Registers the waker that the owner of the consumer has written to its
     /// place, unless the chain is at rest.
-    pub(super) fn set_waker(&self, seen: Snapshot) -> bool {
+    pub(crate) fn set_waker(&self, seen: Snapshot) -> bool {
         let (_, registered) = self.update_from(seen, |s| {
             if s.is_at_rest() {
                 Next::Abort
@@ -706,7 +705,7 @@ impl AtomicState {
 
     /// Takes the waker's place back, for the owner of the consumer. Returns the
     /// state after, and whether the waker is the caller's; else the runner has it.
-    pub(super) fn take_waker(&self, seen: Snapshot) -> (Snapshot, bool) {
+    pub(crate) fn take_waker(&self, seen: Snapshot) -> (Snapshot, bool) {
         let (seen, taken) = self.update_from(seen, |s| {
             if s.has(WAKER) {
                 Next::To(s.0 & !WAKER)
@@ -720,7 +719,7 @@ impl AtomicState {
 
     /// Notes that the runner has moved the waker out, and gives up its
     /// reference. Returns whether it was the last one.
-    pub(super) fn end_taking_waker(&self) -> bool {
+    pub(crate) fn end_taking_waker(&self) -> bool {
         // ORDERING: AcqRel: Release pairs with the Acquire of the owner of the
         // consumer that writes the next waker to the place; as in `release`.
         Snapshot(self.0.fetch_sub(REF + TAKING_WAKER, Ordering::AcqRel)).is_sole()
@@ -730,13 +729,13 @@ impl AtomicState {
 /// Pauses and references.
 impl AtomicState {
     /// Adds a pause, with a reference.
-    pub(super) fn pause(&self) {
+    pub(crate) fn pause(&self) {
         self.update(|s| Next::To(s.with_pause().with_ref().0));
     }
 
     /// Undoes a pause: PAUSED -> RUNNING if it was what held the chain up, and its
     /// reference is then the run's; else that is given up.
-    pub(super) fn unpause(&self) -> Unpause {
+    pub(crate) fn unpause(&self) -> Unpause {
         let (seen, changed) = self.update(|s| {
             if s.is_held_by_one_pause() {
                 Next::To((s.0 - PAUSE) | RUNNING)
@@ -756,14 +755,14 @@ impl AtomicState {
     }
 
     /// Adds a reference.
-    pub(super) fn retain(&self) {
+    pub(crate) fn retain(&self) {
         self.update(|s| Next::To(s.with_ref().0));
     }
 
     /// Gives up `refs` references, and returns whether they were the last ones:
     /// the caller then frees the block.
     #[inline]
-    pub(super) fn release(&self, refs: u64) -> bool {
+    pub(crate) fn release(&self, refs: u64) -> bool {
         // ORDERING: AcqRel: Release, so that all that this holder did comes before
         // the freeing; Acquire, so that the thread that frees sees what the others
         // did.

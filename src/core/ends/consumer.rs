@@ -1,26 +1,26 @@
 //! The consumer's end of a chain.
 
-use super::block::{ChainPtr, Transition};
-use super::cancel::{
-    Answer, Calls, CancelHooks, CancelRequest, Canceller, Delegate, Handle, cancel, delegate_of,
-};
-use super::due_run::DueRun;
-use super::empty_chain::EmptyChain;
-use super::fast_fire;
 use super::give_back::{self, GiveBack, ReturnTo};
-use super::info::ChainInfo;
-use super::producer::{Producer, fire_chained, with_calls};
-use super::record::{
+use super::stage::{Stage, StageVTable};
+use super::types::{Consumer, EmptyChain, Producer, ResultAndPlace};
+use super::unhandled::drop_result;
+use crate::core::engine::append::{append, append_last, close};
+use crate::core::engine::cancel::{cancel, delegate_of};
+use crate::core::engine::due_run::DueRun;
+use crate::core::engine::fire::{fire_chained, with_cancel_calls};
+use crate::core::engine::run::run;
+use crate::core::engine::{fast_fire, span, waker};
+use crate::core::memory::block::Handle;
+use crate::core::memory::cancel_hooks::{
+    Answer, CancelCalls, CancelHooks, CancelRequest, Canceller, Delegate,
+};
+use crate::core::memory::info::ChainInfo;
+use crate::core::memory::ptr::ChainPtr;
+use crate::core::memory::record::{
     Flow, HEADER, Payload, Record, RecordClass, RecordVTable, read_closure, size_with,
     write_closure,
 };
-use super::repr::ResultAndPlace;
-use super::run::run;
-use super::span;
-use super::stage::{Stage, StageVTable};
-use super::state::{APPENDED, CANCEL_HOOKS, CLOSED, FIRED, REF, RUNNING, State, UNOBSERVED};
-use super::unhandled::drop_result;
-use super::waker;
+use crate::core::state::{AtomicState, Closing, Snapshot};
 use crate::failure::{Failure, catch_and_log};
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
@@ -31,7 +31,7 @@ use std::task::{Context, Poll};
 /// Makes a chain: who fires it, and who adds to it.
 #[inline]
 pub(crate) fn pair<T>(made: &'static Location<'static>) -> (Producer<T>, Consumer<T>) {
-    let chain = ChainPtr::new::<T>(2 * REF, ChainInfo::new(made));
+    let chain = ChainPtr::make::<T>(AtomicState::unfired(), ChainInfo::new(made));
     (Producer::new(chain), Consumer::new(chain))
 }
 
@@ -48,7 +48,7 @@ pub(crate) fn pair_with<T: Send + 'static>(
     made: &'static Location<'static>,
     canceller: OnCancel<T>,
 ) -> (Producer<T>, Consumer<T>) {
-    let chain = ChainPtr::new::<T>((2 * REF) | CANCEL_HOOKS, ChainInfo::new(made));
+    let chain = ChainPtr::make::<T>(AtomicState::unfired_with_hooks(), ChainInfo::new(made));
     let side = match canceller {
         OnCancel::Every(delegate) => CancelHooks::Delegate(delegate),
         OnCancel::Once(f) => {
@@ -57,7 +57,7 @@ pub(crate) fn pair_with<T: Send + 'static>(
                 let put: Answer = Box::new(move |slot| slot.put(result));
                 Some(put)
             });
-            let mut calls = Box::<Calls>::default();
+            let mut calls = Box::<CancelCalls>::default();
             calls.canceller = Some(canceller);
             CancelHooks::Calls(calls)
         }
@@ -69,33 +69,10 @@ pub(crate) fn pair_with<T: Send + 'static>(
     (Producer::new(chain), Consumer::new(chain))
 }
 
-/// The owner of what a chain ends with: it adds stages, and takes the result
-/// or gives it up. Dropped, it lets the chain go on by itself, and a failure
-/// that nobody handles is reported.
-pub(crate) struct Consumer<T> {
-    chain: ChainPtr,
-    kind: PhantomData<fn() -> T>,
-}
-
-// SAFETY: a Consumer moves a T out of the block; the rest of the block is shared
-// by design.
-unsafe impl<T: Send> Send for Consumer<T> {}
-// SAFETY: through a shared Consumer only the state is used, and never the T.
-unsafe impl<T: Send> Sync for Consumer<T> {}
-
 impl<T> Consumer<T> {
-    pub(super) fn new(chain: ChainPtr) -> Self {
-        let kind = PhantomData;
-        Consumer { chain, kind }
-    }
-
-    pub(super) fn into_ptr(self) -> ChainPtr {
-        ManuallyDrop::new(self).chain
-    }
-
     #[inline]
     pub(crate) fn is_at_rest(&self) -> bool {
-        self.chain.load().is_at_rest()
+        self.chain().state().load().is_at_rest()
     }
 
     /// Takes the result of a chain at rest.
@@ -114,7 +91,7 @@ impl<T> Consumer<T> {
             }
             match this.take_out() {
                 Some(result) => {
-                    drop(EmptyChain::from_ptr(this.chain));
+                    drop(EmptyChain::from_ptr(this.chain()));
                     Ok(result)
                 }
                 None => Err(ManuallyDrop::into_inner(this)),
@@ -129,15 +106,15 @@ impl<T> Consumer<T> {
     ///
     /// If there is one, the caller neither uses nor drops the consumer again.
     #[inline(always)]
-    pub(super) unsafe fn take_plain(&mut self) -> Option<ResultAndPlace<T>> {
-        let chain = self.chain;
-        let state = chain.load();
+    pub(in crate::core) unsafe fn take_plain(&mut self) -> Option<ResultAndPlace<T>> {
+        let chain = self.chain();
+        let state = chain.state().load();
         let info = &chain.block().info;
         if !(state.is_at_rest() && state.is_sole() && info.is_plain()) {
             return None;
         }
         let made = info.made();
-        // SAFETY: at rest, and the consumer is ours (4, 7, 9); so is the only
+        // SAFETY: at rest, and the consumer is ours ([slot], [types], [rest]); so is the only
         // reference, which the caller forgets.
         unsafe {
             let result = fast_fire::take_at_rest::<T>(chain, state);
@@ -151,13 +128,13 @@ impl<T> Consumer<T> {
     /// # Safety
     ///
     /// If there is one, what was the consumer is from then on an [`EmptyChain`].
-    pub(super) unsafe fn take_out(&mut self) -> Option<Result<T, Failure>> {
-        let chain = self.chain;
-        let state = chain.load();
+    pub(in crate::core) unsafe fn take_out(&mut self) -> Option<Result<T, Failure>> {
+        let chain = self.chain();
+        let state = chain.state().load();
         if !state.is_at_rest() {
             return None;
         }
-        // SAFETY: at rest, and the consumer is ours (4, 7, 9, 13); its value is
+        // SAFETY: at rest, and the consumer is ours ([slot], [types], [rest], [home]); its value is
         // looked for no more, as the caller says.
         unsafe {
             let result = fast_fire::take_at_rest::<T>(chain, state);
@@ -180,30 +157,34 @@ impl<T> Consumer<T> {
     }
 
     #[inline]
-    pub(super) fn seen(&self) -> State {
-        self.chain.load()
+    pub(in crate::core) fn seen(&self) -> Snapshot {
+        self.chain().state().load()
     }
 
     /// As `add`, to a chain whose state was this one just now.
     #[inline(always)]
-    pub(super) fn add_to<S: Stage<In = T>>(
+    pub(in crate::core) fn add_to<S: Stage<In = T>>(
         self,
-        seen: State,
+        seen: Snapshot,
         stage: S,
         place: &'static Location<'static>,
     ) -> Consumer<S::Out> {
         let chain = self.into_ptr();
-        // SAFETY: the consumer is ours; the kind is that of an S, whose input type
-        // is the consumer's (6, 7).
+        // SAFETY: the consumer is ours; the vtable is that of an S, whose input type
+        // is the consumer's ([one writer], [types]).
         unsafe {
             if !span::is_plain(chain) {
                 before_add::<S>(chain, seen, place);
             }
-            append(chain, StageVTable::<S>::KIND, Payload { place }, |record| {
-                write_closure(record, stage);
-            });
-            // The usual case of `appended`, at once.
-            if seen.is_at_rest() || chain.change(seen, seen.0 | APPENDED).is_err() {
+            append(
+                chain,
+                StageVTable::<S>::VTABLE,
+                Payload { place },
+                |record| {
+                    write_closure(record, stage);
+                },
+            );
+            if seen.is_at_rest() || !chain.state().note_appended_at_once(seen) {
                 run_appended(chain, seen);
             }
         }
@@ -219,31 +200,36 @@ impl<T> Consumer<T> {
         T: Send + 'static,
     {
         let chain = self.into_ptr();
-        // SAFETY: as in `add`; `Last` takes the value, and nothing follows (8).
+        // SAFETY: as in `add`; `Last` takes the value, and nothing follows ([last record]).
         unsafe {
-            let kind = Last::<T, F, R>::KIND;
+            let vtable = Last::<T, F, R>::VTABLE;
             let payload = Payload { nothing: () };
             // It stands at `write`, or behind a jump that does.
-            let record = chain.block().reserve(kind.size);
-            record.write(Record { kind, payload });
+            let record = chain.block().reserve(vtable.size);
+            record.write(Record { vtable, payload });
             write_closure(record, f);
-            if let Some(chain) = close(chain, 0, false) {
+            if let Some(chain) = close(chain, Closing::default()) {
                 run(chain);
             }
         }
     }
 
-    /// Ends the chain by firing `head` with the result.
+    /// Ends the chain by firing `producer` with the result.
     pub(crate) fn fire_into(self, producer: Producer<T>) {
         let target = producer.into_ptr();
-        let kind: &'static RecordVTable = &RecordVTable {
+        let vtable: &'static RecordVTable = &RecordVTable {
             size: HEADER,
             run: fire_target::<T>,
-            sort: RecordClass::Other,
+            class: RecordClass::Other,
         };
         // SAFETY: the consumer is ours.
         unsafe {
-            if let Some(chain) = append_last(self.into_ptr(), kind, Payload { target }, 0, false) {
+            if let Some(chain) = append_last(
+                self.into_ptr(),
+                vtable,
+                Payload { target },
+                Closing::default(),
+            ) {
                 run(chain);
             }
         }
@@ -252,40 +238,36 @@ impl<T> Consumer<T> {
     /// Whether the chain is at rest; if not, the task is woken when it is.
     #[inline]
     pub(crate) fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        waker::poll_rest(self.chain, cx)
+        waker::poll_rest(self.chain(), cx)
     }
 
     /// The coroutine that awaits the chain, by number; 0 is none.
     pub(crate) fn awaited_by(&mut self) -> u64 {
         // SAFETY: the consumer is ours.
-        self.chain.block().awaited_by.with(|by| unsafe { *by })
+        self.chain().block().awaited_by.with(|by| unsafe { *by })
     }
 
     pub(crate) fn set_awaited_by(&mut self, number: u64) {
-        self.chain.block().awaited_by.with_mut(|by| {
+        self.chain().block().awaited_by.with_mut(|by| {
             // SAFETY: the consumer is ours.
             unsafe { *by = number }
         });
     }
 
-    pub(super) fn chain(&self) -> ChainPtr {
-        self.chain
-    }
-
     pub(crate) fn handle(&self) -> Handle {
-        Handle(self.chain.retain())
+        Handle::to(self.chain())
     }
 
-    pub(super) fn is_consumer_of(&self, chain: ChainPtr) -> bool {
-        self.chain == chain
+    pub(in crate::core) fn is_consumer_of(&self, chain: ChainPtr) -> bool {
+        self.chain() == chain
     }
 
     pub(crate) fn is_of(&self, handle: &Handle) -> bool {
-        handle.0 == self.chain
+        handle.chain() == self.chain()
     }
 
     pub(crate) fn cancel(&self, request: CancelRequest) -> bool {
-        cancel(self.chain, request)
+        cancel(self.chain(), request)
     }
 
     /// Makes the value, if it is dropped with no stage ever added, go back to
@@ -295,7 +277,7 @@ impl<T> Consumer<T> {
         T: Send + 'static,
     {
         // SAFETY: the consumer is ours, and its value is a T.
-        unsafe { give_back::set(self.chain, give_back) }
+        unsafe { give_back::set(self.chain(), give_back) }
     }
 
     /// Takes away where the value goes back to, if it has such a place and no
@@ -304,21 +286,21 @@ impl<T> Consumer<T> {
     where
         T: 'static,
     {
-        if !self.chain.block().info.has_ext() || !self.chain.is_untouched() {
+        if !self.chain().block().info.has_ext() || !self.chain().block().is_untouched() {
             return None;
         }
         // SAFETY: the consumer is ours, and nothing was added.
-        unsafe { give_back::detach(self.chain) }
+        unsafe { give_back::detach(self.chain()) }
     }
 
     /// Whether this is an unfired chain that nothing was appended to, and that
-    /// only its head and this know.
+    /// only its producer and this know.
     pub(crate) fn is_fresh(&self) -> bool {
-        let state = self.chain.load();
-        !state.has(FIRED)
+        let state = self.chain().state().load();
+        !state.is_fired()
             && state.refs() == 2
-            && self.chain.is_untouched()
-            && self.chain.block().info.ext().is_none()
+            && self.chain().block().is_untouched()
+            && self.chain().block().info.ext().is_none()
     }
 
     /// Makes `canceller` what a cancel calls while the chain is unfired. A chain
@@ -328,7 +310,7 @@ impl<T> Consumer<T> {
             canceller();
             None
         }));
-        with_calls(self.chain, |calls| calls.canceller = canceller.take());
+        with_cancel_calls(self.chain(), |calls| calls.canceller = canceller.take());
         // Outside of the lock [user code].
         catch_and_log("the drop of a canceller", || drop(canceller));
     }
@@ -336,16 +318,19 @@ impl<T> Consumer<T> {
     /// Gives the result up, whatever it is; a failure is not reported.
     pub(crate) fn discard(self) {
         let chain = self.into_ptr();
-        let kind: &'static RecordVTable = &RecordVTable {
+        let vtable: &'static RecordVTable = &RecordVTable {
             size: HEADER,
             run: discard_value::<T>,
-            sort: RecordClass::Other,
+            class: RecordClass::Other,
         };
-        let flags = if chain.is_untouched() { UNOBSERVED } else { 0 };
+        let closing = Closing {
+            unobserved: chain.block().is_untouched(),
+            keep_ref: false,
+        };
         let payload = Payload { nothing: () };
-        // SAFETY: the consumer is ours, and its value is a T (7).
+        // SAFETY: the consumer is ours, and its value is a T ([types]).
         unsafe {
-            if let Some(chain) = append_last(chain, kind, payload, flags, false) {
+            if let Some(chain) = append_last(chain, vtable, payload, closing) {
                 run(chain);
             }
         }
@@ -353,7 +338,7 @@ impl<T> Consumer<T> {
 
     /// Tells a watcher what will fire the chain.
     pub(crate) fn set_source(&self, source: &'static str) {
-        if let Some(watch) = self.chain.block().info.watch() {
+        if let Some(watch) = self.chain().block().info.watch() {
             watch.sourced(source);
         }
     }
@@ -361,34 +346,37 @@ impl<T> Consumer<T> {
 
 impl<T> Drop for Consumer<T> {
     fn drop(&mut self) {
-        let chain = self.chain;
+        let chain = self.chain();
         let info = &chain.block().info;
-        let untouched = chain.is_untouched();
+        let untouched = chain.block().is_untouched();
         // SAFETY: the consumer is ours.
-        let give_back = unsafe { give_back::kind(chain) }.filter(|_| untouched);
-        let state = chain.load();
+        let give_back = unsafe { give_back::vtable(chain) }.filter(|_| untouched);
+        let state = chain.state().load();
         if give_back.is_none() && state.is_at_rest() {
-            // SAFETY: at rest, and the consumer is ours (4, 7, 9). Nobody will run
+            // SAFETY: at rest, and the consumer is ours ([slot], [types], [rest]). Nobody will run
             // the chain or take from it any more.
             let value = unsafe { fast_fire::take_at_rest::<T>(chain, state) };
             drop_result(value, || (info.made(), info.label()));
-            chain.release(1, 0);
+            chain.release(1);
             return;
         }
-        let kind: &'static RecordVTable = &RecordVTable {
+        let vtable: &'static RecordVTable = &RecordVTable {
             size: HEADER,
             run: drop_value::<T>,
-            sort: RecordClass::Other,
+            class: RecordClass::Other,
         };
         // It only matters while the chain is unfired, and then it is exact.
-        let flags = if untouched { UNOBSERVED } else { 0 };
+        let closing = Closing {
+            unobserved: untouched,
+            keep_ref: false,
+        };
         let delegate = if untouched { delegate_of(chain) } else { None };
         let payload = Payload { nothing: () };
-        // SAFETY: the consumer is ours, and its value is a T (7); the home is for
+        // SAFETY: the consumer is ours, and its value is a T ([types]); the home is for
         // a T as well.
         unsafe {
-            let kind = give_back.unwrap_or(kind);
-            if let Some(chain) = append_last(chain, kind, payload, flags, false) {
+            let vtable = give_back.unwrap_or(vtable);
+            if let Some(chain) = append_last(chain, vtable, payload, closing) {
                 run(chain);
             }
         }
@@ -398,25 +386,13 @@ impl<T> Drop for Consumer<T> {
     }
 }
 
-/// # Safety
-///
-/// The caller may take the value of the slot, and it is a `Result<T, Failure>`.
-#[inline]
-pub(super) unsafe fn take_value<T>(chain: ChainPtr) -> Result<T, Failure> {
-    // SAFETY: the caller says so.
-    chain
-        .block()
-        .slot
-        .with_mut(|slot| unsafe { (*slot).take_result() })
-}
-
 /// What goes before a stage: word to the watcher, a change of span.
 ///
 /// # Safety
 ///
-/// By the owner of the consumer (6).
+/// By the owner of the consumer ([one writer]).
 #[inline(never)]
-unsafe fn before_add<S: Stage>(chain: ChainPtr, seen: State, place: &'static Location<'static>) {
+unsafe fn before_add<S: Stage>(chain: ChainPtr, seen: Snapshot, place: &'static Location<'static>) {
     if let Some(watch) = chain.block().info.watch() {
         watch.added(S::name(), place);
     }
@@ -425,83 +401,17 @@ unsafe fn before_add<S: Stage>(chain: ChainPtr, seen: State, place: &'static Loc
     unsafe { span::append_change(chain) }
 }
 
-/// Writes a record and makes it known; `appended` or `close` must follow.
-///
-/// # Safety
-///
-/// By the owner of the consumer (6). `closure` writes what `kind` says into the
-/// record.
-#[inline]
-pub(super) unsafe fn append(
-    chain: ChainPtr,
-    kind: &'static RecordVTable,
-    payload: Payload,
-    closure: impl FnOnce(*mut Record),
-) {
-    let block = chain.block();
-    // SAFETY: the caller says so; the reserved memory has the kind's size.
-    unsafe {
-        let record = block.reserve(kind.size);
-        record.write(Record { kind, payload });
-        closure(record);
-        block.publish(record, kind.size);
-    }
-}
-
-/// The read-modify-write after an append (6), and the run, if it is ours.
+/// The read-modify-write after an append ([one writer]), and the run, if it is ours.
 #[cold]
 #[inline(never)]
-unsafe fn run_appended(chain: ChainPtr, seen: State) {
-    if appended(chain, 0, true) {
+unsafe fn run_appended(chain: ChainPtr, seen: Snapshot) {
+    if chain.state().note_appended() {
         if !seen.is_at_rest() {
             span::restore(chain);
         }
         // SAFETY: it was at rest and is ours now, with a reference.
         unsafe { run(chain) }
     }
-}
-
-/// The read-modify-write after an append (6): sets `flags`, and says whether
-/// the chain was at rest and is ours to run. The reference of the consumer is kept
-/// if `keep`; else it goes to the run, or is given up.
-fn appended(chain: ChainPtr, flags: u64, keep: bool) -> bool {
-    let (state, _) = chain.update(|s| {
-        Transition::To(match (s.is_at_rest(), keep) {
-            (true, true) => State(s.0 | RUNNING | flags).with_ref().0,
-            (true, false) => s.0 | RUNNING | flags,
-            (false, true) => s.0 | APPENDED | flags,
-            // Not the last: who will make it run, or has it held up, has one.
-            (false, false) => (s.0 | APPENDED | flags) - REF,
-        })
-    });
-    state.is_at_rest()
-}
-
-/// Appends the last record, without allocating, and returns the chain if it is
-/// ours to run. The reference of the consumer is kept if `keep`.
-///
-/// # Safety
-///
-/// The caller owns the consumer, and gives it up. The kind's size is `HEADER`.
-pub(super) unsafe fn append_last(
-    chain: ChainPtr,
-    kind: &'static RecordVTable,
-    payload: Payload,
-    flags: u64,
-    keep: bool,
-) -> Option<ChainPtr> {
-    let record = chain.block().reserved();
-    // SAFETY: the reserve is free, and is used once: nothing follows.
-    unsafe { record.write(Record { kind, payload }) };
-    close(chain, flags, keep)
-}
-
-/// Makes the last record known, which stands where `write` points: not by
-/// `write`, but by `CLOSED`. So the runner cannot consume it, and with it the
-/// reference that keeps the chain, before this thread is through.
-fn close(chain: ChainPtr, flags: u64, keep: bool) -> Option<ChainPtr> {
-    waker::forget(chain);
-    appended(chain, CLOSED | flags, keep).then_some(chain)
 }
 
 struct Last<T, F, R>(PhantomData<fn(T) -> R>, F);
@@ -512,10 +422,10 @@ where
     F: FnOnce(Result<T, Failure>) -> R + Send + 'static,
     R: Into<DueRun>,
 {
-    const KIND: &'static RecordVTable = &RecordVTable {
+    const VTABLE: &'static RecordVTable = &RecordVTable {
         size: size_with::<F>(),
         run: run_last::<T, F, R>,
-        sort: RecordClass::Other,
+        class: RecordClass::Other,
     };
 }
 
@@ -527,8 +437,8 @@ where
     F: FnOnce(Result<T, Failure>) -> R,
     R: Into<DueRun>,
 {
-    // SAFETY: the caller says so, and is the runner (3, 4, 7).
-    let (f, value) = unsafe { (read_closure::<F>(record), take_value::<T>(chain)) };
+    // SAFETY: the caller says so, and is the runner ([one runner], [slot], [types]).
+    let (f, value) = unsafe { (read_closure::<F>(record), chain.take_result::<T>()) };
     let mut due = DueRun::NONE;
     catch_and_log("the end of a chain", || due = f(value).into());
     due.into_flow()
@@ -539,8 +449,8 @@ where
 /// As for [`RecordVTable::run`].
 unsafe fn drop_value<T>(_: *mut Record, chain: ChainPtr) -> Flow {
     let block = chain.block();
-    // SAFETY: the caller is the runner, and the value is a T (3, 4, 7).
-    let value = unsafe { take_value::<T>(chain) };
+    // SAFETY: the caller is the runner, and the value is a T ([one runner], [slot], [types]).
+    let value = unsafe { chain.take_result::<T>() };
     drop_result(value, || (block.info.made(), block.info.label()));
     Flow::Finished
 }
@@ -549,8 +459,8 @@ unsafe fn drop_value<T>(_: *mut Record, chain: ChainPtr) -> Flow {
 ///
 /// As for [`RecordVTable::run`].
 unsafe fn discard_value<T>(_: *mut Record, chain: ChainPtr) -> Flow {
-    // SAFETY: the caller is the runner, and the value is a T (3, 4, 7).
-    let value = unsafe { take_value::<T>(chain) };
+    // SAFETY: the caller is the runner, and the value is a T ([one runner], [slot], [types]).
+    let value = unsafe { chain.take_result::<T>() };
     catch_and_log("the drop of a value", || drop(value));
     Flow::Finished
 }
@@ -559,9 +469,9 @@ unsafe fn discard_value<T>(_: *mut Record, chain: ChainPtr) -> Flow {
 ///
 /// As for [`RecordVTable::run`]; the payload is a `Producer<T>`.
 unsafe fn fire_target<T>(record: *mut Record, chain: ChainPtr) -> Flow {
-    // SAFETY: the caller says so, and is the runner (3, 4, 7).
+    // SAFETY: the caller says so, and is the runner ([one runner], [slot], [types]).
     unsafe {
-        let value = take_value::<T>(chain);
+        let value = chain.take_result::<T>();
         match fire_chained::<T>((*record).payload.target, value) {
             Some(next) => Flow::Fired(next),
             None => Flow::Finished,

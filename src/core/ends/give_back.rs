@@ -5,10 +5,10 @@
 //! record of its home in place of the one that drops the value. All of it
 //! stands in the chain's `ChainInfoExt`, so other chains pay nothing.
 
-use super::block::ChainPtr;
-use super::consumer::take_value;
-use super::record::{Flow, HEADER, Record, RecordClass, RecordVTable};
 use super::unhandled::drop_result;
+use crate::core::memory::info::Home;
+use crate::core::memory::ptr::ChainPtr;
+use crate::core::memory::record::{Flow, HEADER, Record, RecordClass, RecordVTable};
 use crate::failure::catch_and_log;
 use std::any::Any;
 use std::marker::PhantomData;
@@ -21,24 +21,13 @@ pub(crate) trait ReturnTo<T>: Send + 'static {
 /// Gives a value back, apart from the chain that it came through.
 pub(crate) type GiveBack<T> = Box<dyn FnOnce(T) + Send>;
 
-/// Where the value of a chain goes back to.
-pub(super) struct Home {
-    /// The last record of a chain that is given up; for the value's type.
-    kind: &'static RecordVTable,
-    to: Box<dyn Any + Send>,
-    /// Makes a `GiveBack<T>` of `to`.
-    detached: Detached,
-}
+struct ReturnVTable<T, H>(PhantomData<fn(T, H)>);
 
-type Detached = fn(Box<dyn Any + Send>) -> Option<Box<dyn Any>>;
-
-struct StageVTable<T, H>(PhantomData<fn(T, H)>);
-
-impl<T: Send + 'static, H: ReturnTo<T>> StageVTable<T, H> {
-    const KIND: &'static RecordVTable = &RecordVTable {
+impl<T: Send + 'static, H: ReturnTo<T>> ReturnVTable<T, H> {
+    const VTABLE: &'static RecordVTable = &RecordVTable {
         size: HEADER,
         run: take_back::<T, H>,
-        sort: RecordClass::Other,
+        class: RecordClass::Other,
     };
 
     fn detached(to: Box<dyn Any + Send>) -> Option<Box<dyn Any>> {
@@ -51,19 +40,19 @@ impl<T: Send + 'static, H: ReturnTo<T>> StageVTable<T, H> {
 /// # Safety
 ///
 /// By the owner of the consumer, which is a `Consumer<T>`.
-pub(super) unsafe fn set<T, H>(chain: ChainPtr, give_back: H)
+pub(in crate::core) unsafe fn set<T, H>(chain: ChainPtr, give_back: H)
 where
     T: Send + 'static,
     H: ReturnTo<T>,
 {
-    let give_back = Home {
-        kind: StageVTable::<T, H>::KIND,
+    let home = Home {
+        vtable: ReturnVTable::<T, H>::VTABLE,
         to: Box::new(give_back),
-        detached: StageVTable::<T, H>::detached,
+        detached: ReturnVTable::<T, H>::detached,
     };
-    chain.block().info.extend().give_back.with_mut(|place| {
-        // SAFETY: the caller says so. Nothing was there.
-        unsafe { *place = Some(give_back) }
+    chain.block().info.extend().home.with_mut(|place| {
+        // SAFETY: [home]: the caller owns the consumer. Nothing was there.
+        unsafe { *place = Some(home) }
     });
 }
 
@@ -73,11 +62,11 @@ where
 ///
 /// By the owner of the consumer.
 #[inline]
-pub(super) unsafe fn kind(chain: ChainPtr) -> Option<&'static RecordVTable> {
+pub(in crate::core) unsafe fn vtable(chain: ChainPtr) -> Option<&'static RecordVTable> {
     let ext = chain.block().info.ext()?;
-    // SAFETY: the caller says so.
-    ext.give_back
-        .with(|give_back| unsafe { (*give_back).as_ref().map(|give_back| give_back.kind) })
+    // SAFETY: [home]: it is the caller's.
+    ext.home
+        .with(|home| unsafe { (*home).as_ref().map(|home| home.vtable) })
 }
 
 /// Forgets the home of a value that was taken.
@@ -85,8 +74,8 @@ pub(super) unsafe fn kind(chain: ChainPtr) -> Option<&'static RecordVTable> {
 /// # Safety
 ///
 /// By the owner of the consumer.
-pub(super) unsafe fn forget(chain: ChainPtr) {
-    // SAFETY: the caller says so.
+pub(in crate::core) unsafe fn forget(chain: ChainPtr) {
+    // SAFETY: [home]: it is the caller's.
     drop(unsafe { remove(chain) });
 }
 
@@ -97,8 +86,8 @@ pub(super) unsafe fn forget(chain: ChainPtr) {
 ///
 /// By the owner of the consumer, which is a `Consumer<T>` that nothing was
 /// added to.
-pub(super) unsafe fn detach<T: 'static>(chain: ChainPtr) -> Option<GiveBack<T>> {
-    // SAFETY: the caller says so.
+pub(in crate::core) unsafe fn detach<T: 'static>(chain: ChainPtr) -> Option<GiveBack<T>> {
+    // SAFETY: [home]: it is the caller's.
     let home = unsafe { remove(chain) }?;
     let give_back = (home.detached)(home.to)?.downcast::<GiveBack<T>>();
     give_back.ok().map(|give_back| *give_back)
@@ -109,9 +98,8 @@ pub(super) unsafe fn detach<T: 'static>(chain: ChainPtr) -> Option<GiveBack<T>> 
 /// By the owner of the consumer, or, once that is gone, by the runner.
 unsafe fn remove(chain: ChainPtr) -> Option<Home> {
     let ext = chain.block().info.ext()?;
-    // SAFETY: the caller says so.
-    ext.give_back
-        .with_mut(|give_back| unsafe { (*give_back).take() })
+    // SAFETY: [home]: it is the caller's.
+    ext.home.with_mut(|home| unsafe { (*home).take() })
 }
 
 /// # Safety
@@ -119,9 +107,9 @@ unsafe fn remove(chain: ChainPtr) -> Option<Home> {
 /// As for [`RecordVTable::run`]; the home of the chain is an `H`.
 unsafe fn take_back<T, H: ReturnTo<T>>(_: *mut Record, chain: ChainPtr) -> Flow {
     let info = &chain.block().info;
-    // SAFETY: the caller is the runner, the value is a T (3, 4, 7), and the
+    // SAFETY: the caller is the runner, the value is a T ([one runner], [slot], [types]), and the
     // consumer is gone.
-    let (value, give_back) = unsafe { (take_value::<T>(chain), remove(chain)) };
+    let (value, give_back) = unsafe { (chain.take_result::<T>(), remove(chain)) };
     let give_back = give_back.and_then(|give_back| give_back.to.downcast::<H>().ok());
     match (value, give_back) {
         (Ok(value), Some(give_back)) => {

@@ -1,8 +1,8 @@
 //! Pauses.
 
-use super::block::{ChainPtr, Transition};
-use super::run::run;
-use super::state::{PAUSE, REF, RUNNING, State};
+use crate::core::engine::run::run;
+use crate::core::memory::ptr::ChainPtr;
+use crate::core::state::Unpause;
 
 /// One pause of a chain; its drop undoes it, and if it was the last one runs
 /// what was held up.
@@ -15,32 +15,23 @@ unsafe impl Send for PauseGuard {}
 unsafe impl Sync for PauseGuard {}
 
 impl PauseGuard {
-    pub(super) fn new(chain: ChainPtr) -> Self {
-        chain.update(|s| Transition::To(s.with_pause().with_ref().0));
+    /// By the owner of the consumer.
+    pub(in crate::core) fn new(chain: ChainPtr) -> Self {
+        chain.state().pause();
         PauseGuard(chain)
     }
 }
 
 impl Drop for PauseGuard {
     fn drop(&mut self) {
-        let chain = self.0;
-        let runs = |s: State| s.has_last_pause() && s.is_idle();
-        let (state, _) = chain.update(|s| {
-            if runs(s) {
-                Transition::To((s.0 - PAUSE) | RUNNING)
-            } else if s.is_sole() {
-                // We free it below; nobody else can change it.
-                Transition::Abort
-            } else {
-                Transition::To(s.0 - PAUSE - REF)
-            }
-        });
-        if runs(state) {
-            // SAFETY: we set RUNNING, our reference is the run's, and a chain
-            // that is fired and idle has its value in the slot or no record.
-            unsafe { run(chain) }
-        } else if state.is_sole() {
-            chain.release(1, PAUSE);
+        match self.0.state().unpause() {
+            Unpause::Nothing => {}
+            // SAFETY: [one runner]: the unpause made us the runner, with our
+            // reference; a fired chain that runs no more has its value in the slot,
+            // or no record.
+            Unpause::Run => unsafe { run(self.0) },
+            // SAFETY: [references]: ours is the last one.
+            Unpause::Last => unsafe { self.0.free() },
         }
     }
 }

@@ -1,9 +1,10 @@
 //! The half that fires, as users hold it, and as a pointer that C code carries.
 //! Its other methods stand in the chain module, which has no `unsafe`.
 
-use super::block::ChainPtr;
-use super::producer::Producer;
+use super::types::Producer;
+use crate::core::memory::ptr::ChainPtr;
 use std::ffi::c_void;
+use std::ptr::NonNull;
 
 /// The half of a Deferred that fires it.
 ///
@@ -87,7 +88,7 @@ impl<T: Send + 'static> Resolver<T> {
     /// ```
     #[must_use = "a pointer that does not come back through from_raw leaks its Deferred"]
     pub fn into_raw(self) -> *mut c_void {
-        self.producer.into_ptr().into_raw().cast()
+        self.producer.into_ptr().address().as_ptr().cast()
     }
 
     /// Turns a pointer that [`into_raw`](Resolver::into_raw) returned back into
@@ -113,7 +114,7 @@ impl<T: Send + 'static> Resolver<T> {
     pub unsafe fn from_raw(raw: *mut c_void) -> Self {
         // SAFETY: the caller says that it comes from `into_raw` of this `T`, and
         // is used once: so it is a chain, whose producer's reference becomes ours.
-        let chain = unsafe { ChainPtr::from_raw_unchecked(raw.cast()) };
+        let chain = ChainPtr::new(unsafe { NonNull::new_unchecked(raw.cast()) });
         Resolver::new(Producer::new(chain))
     }
 }

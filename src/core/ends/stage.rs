@@ -1,9 +1,11 @@
 //! What the chain layer gives the core to run.
 
-use super::block::ChainPtr;
-use super::consumer::Consumer;
-use super::info::{ChainInfo, Watch, WatchState};
-use super::record::{Flow, Record, RecordClass, RecordVTable, pass, read_closure, size_with};
+use super::types::Consumer;
+use crate::core::memory::info::{ChainInfo, Watch, WatchState};
+use crate::core::memory::ptr::ChainPtr;
+use crate::core::memory::record::{
+    Flow, Record, RecordClass, RecordVTable, read_closure, size_with,
+};
 use crate::failure::{Failure, Name, Place};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
@@ -101,7 +103,7 @@ impl<'a> Site<'a> {
     /// chain's runner is through with it.
     #[inline]
     unsafe fn of(record: *mut Record, chain: ChainPtr) -> Site<'a> {
-        // SAFETY: the caller says so.
+        // SAFETY: the record is that of a stage.
         let at = unsafe { (*record).payload.place };
         let owner = Owner::Chain(&chain.block().info);
         Site { at, owner }
@@ -143,14 +145,14 @@ fn panicked<S: Stage>(payload: Box<dyn Any + Send>, site: Site<'_>) -> Failure {
     with_trace(Failure::panicked(payload, site.at), site, S::name)
 }
 
-/// The kind of a record that holds an `S`.
-pub(super) struct StageVTable<S>(S);
+/// The vtable of a record that holds an `S`.
+pub(in crate::core) struct StageVTable<S>(S);
 
 impl<S: Stage> StageVTable<S> {
-    pub(super) const KIND: &'static RecordVTable = &RecordVTable {
+    pub(in crate::core) const VTABLE: &'static RecordVTable = &RecordVTable {
         size: size_with::<S>(),
         run: run_stage::<S>,
-        sort: RecordClass::Stage {
+        class: RecordClass::Stage {
             panicked: stage_panicked::<S>,
         },
     };
@@ -197,9 +199,9 @@ unsafe fn taken<'a, S: Stage>(
     chain: ChainPtr,
 ) -> (S, Result<S::In, Failure>, Site<'a>) {
     // SAFETY: the caller says what the record holds, and that it is the
-    // runner: the slot holds this stage's input (3, 4, 7).
+    // runner: the slot holds this stage's input ([one runner], [slot], [types]).
     unsafe {
-        pass(record, chain, size_with::<S>());
+        chain.pass(record, size_with::<S>());
         let stage = read_closure::<S>(record);
         let input = chain.block().slot.with_mut(|slot| (*slot).take());
         (stage, input, Site::of(record, chain))
@@ -233,7 +235,7 @@ unsafe fn stage_panicked<S: Stage>(
     chain: ChainPtr,
     payload: Box<dyn Any + Send>,
 ) {
-    // SAFETY: the caller says so.
+    // SAFETY: the record held an `S`, which panicked, so that the slot is empty.
     unsafe {
         let step = Step::Done(Err(panicked::<S>(payload, Site::of(record, chain))));
         finish_stage::<S>(step, record, chain);
@@ -248,7 +250,7 @@ unsafe fn stage_panicked<S: Stage>(
 #[cold]
 #[inline(never)]
 unsafe fn finish_stage<S: Stage>(step: Step<S::Out>, record: *mut Record, chain: ChainPtr) -> Flow {
-    // SAFETY: the caller says so.
+    // SAFETY: the record held an `S`, and is being run.
     let site = unsafe { Site::of(record, chain) };
     let output = match step.take_if_ready::<S>(site) {
         Step::Done(output) => output,
@@ -261,7 +263,7 @@ unsafe fn finish_stage<S: Stage>(step: Step<S::Out>, record: *mut Record, chain:
         }
         Step::Wait(consumer) => return Flow::Wait(consumer.into_ptr()),
     };
-    // SAFETY: the caller is the runner, and the slot is empty (4).
+    // SAFETY: the caller is the runner, and the slot is empty ([slot]).
     chain
         .block()
         .slot

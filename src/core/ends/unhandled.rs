@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 /// Drops a result that nobody will take. A failure is reported as unhandled,
 /// and so is the panic of a value's drop.
 #[inline]
-pub(super) fn drop_result<T>(
+pub(in crate::core) fn drop_result<T>(
     result: Result<T, Failure>,
     made_and_label: impl Fn() -> (&'static Location<'static>, Option<&'static str>),
 ) {

@@ -6,48 +6,57 @@
 //! at a wait, at rest, at a pause, or at the end of the chain.
 //!
 //! - *Registered while running.* A call is stored only while the chain has
-//!   `RUNNING`: the thread that registers sets `AFTER_STAGE` and stores the call
+//!   `RUNNING`: the thread that registers notes it in the state and stores the call
 //!   under one lock. If the run has stopped already, the call comes back.
-//! - *Made once.* The transition that ends `RUNNING` clears `AFTER_STAGE` in the
-//!   same step; the runner that cleared it takes the calls.
+//! - *Made once.* The runner clears that note before it ends `RUNNING`, or in the same
+//!   step; then it takes the calls.
 //! - *Carried along.* A run that goes on with another chain (a delivery, a
 //!   fire) takes the calls with it, and makes them when it is over: only then
 //!   is the chain that took the result over not the runner's own any more.
 //! - *No lock.* The calls are made under no lock, after the run has left its
 //!   chain, and each panic in them is caught.
 
-use super::block::{ChainPtr, Transition};
-use super::state::{AFTER_STAGE, RUNNING};
+use crate::core::memory::info::Call;
+use crate::core::memory::ptr::ChainPtr;
 use crate::failure::catch_and_log;
 use crate::sync::lock;
-
-/// A call that waits for the end of a run.
-pub(super) type Call = Box<dyn FnOnce() + Send>;
 
 /// The calls that a run has to make when it is over. Most runs have none, and
 /// so this is one word.
 #[derive(Default)]
 #[allow(clippy::box_collection)] // One word in every run, for what few runs have.
-pub(super) struct Calls(Option<Box<Vec<Call>>>);
+pub(crate) struct Calls(Option<Box<Vec<Call>>>);
 
 impl Calls {
-    pub(super) const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Calls(None)
     }
 
-    /// Takes the calls of `chain`, whose `AFTER_STAGE` the caller has cleared.
+    /// Takes the calls of `chain`, whose runner, the caller, has cleared the
+    /// state's note of them.
     #[cold]
     #[inline(never)]
-    pub(super) fn take_from(&mut self, chain: ChainPtr) {
+    pub(crate) fn take_from(&mut self, chain: ChainPtr) {
         if let Some(ext) = chain.block().info.ext() {
             let mut calls = lock(&ext.after_stage);
             self.0.get_or_insert_default().append(&mut calls);
         }
     }
 
+    /// Takes the calls of `chain`, if there are any.
+    ///
+    /// By the runner.
+    #[inline]
+    pub(crate) fn take_if_noted(&mut self, chain: ChainPtr) {
+        if chain.state().load().has_calls() {
+            chain.state().clear_calls();
+            self.take_from(chain);
+        }
+    }
+
     /// Makes the calls, in the order in which they were registered.
     #[inline]
-    pub(super) fn make(self) {
+    pub(crate) fn make(self) {
         if let Some(calls) = self.0 {
             make_all(*calls);
         }
@@ -70,21 +79,14 @@ fn make_all(calls: Vec<Call>) {
 /// # Errors
 ///
 /// The input, if the chain is not running any more.
-pub(super) fn register<R>(
+pub(crate) fn register<R>(
     chain: ChainPtr,
     input: R,
     make: impl FnOnce(R) -> Call,
 ) -> Result<(), R> {
     let ext = chain.block().info.extend();
     let mut calls = lock(&ext.after_stage);
-    let (_, running) = chain.update(|s| {
-        if s.has(RUNNING) {
-            Transition::To(s.0 | AFTER_STAGE)
-        } else {
-            Transition::Abort
-        }
-    });
-    if running {
+    if chain.state().note_call() {
         calls.push(make(input));
         Ok(())
     } else {

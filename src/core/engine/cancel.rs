@@ -1,19 +1,16 @@
 //! Cancelling: what a cancel finds, by state, and where it goes on.
 
 use super::after_stage;
-use super::block::{ChainPtr, StoreResult, Transition, UntypedResult};
-use super::link::{Forward, Wait};
 use super::run::{is_runner_of, run};
-use super::slot::Slot;
-use super::state::{
-    APPENDED, CANCEL_HOOKS, CANCELLED, CANCELLING, CLOSED, FIRED, FORWARDED, LOCKED, RUNNING,
-    State, WAITING,
-};
 use super::trampoline::trampoline;
+use crate::core::memory::block::Handle;
+use crate::core::memory::cancel_hooks::{CancelCalls, CancelHooks, CancelRequest, Delegate};
+use crate::core::memory::info::Call;
+use crate::core::memory::links::{Forward, Wait};
+use crate::core::memory::ptr::ChainPtr;
 use crate::failure::{BoxError, Failure, catch_and_log};
-use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
+use std::panic::resume_unwind;
 use std::sync::Arc;
-use std::task::Waker;
 
 impl CancelRequest {
     /// Makes two cancels of it, for the same reason.
@@ -160,59 +157,31 @@ impl std::error::Error for SharedReason {
 }
 
 /// Returns whom a cancel of the unfired chain would be passed on to.
-pub(super) fn delegate_of(chain: ChainPtr) -> Option<Arc<dyn Delegate>> {
-    let wanted = |s: State| s.0 & (FIRED | CANCEL_HOOKS | CANCELLING) == CANCEL_HOOKS;
-    chain.lock_if(wanted).ok()?;
-    // SAFETY: unfired, CANCEL_HOOKS and LOCKED.
-    let delegate = unsafe { delegate_in(chain) };
-    chain.unlock_and_clear(0);
-    delegate
-}
-
-/// # Safety
-///
-/// The chain is unfired with `CANCEL_HOOKS`, and the caller holds `LOCKED`.
-unsafe fn delegate_in(chain: ChainPtr) -> Option<Arc<dyn Delegate>> {
-    chain.block().slot.with_mut(|slot| {
-        // SAFETY: invariant 4: by this state the slot holds a CancelHooks.
+pub(crate) fn delegate_of(chain: ChainPtr) -> Option<Arc<dyn Delegate>> {
+    if !chain.state().lock_hooks() {
+        return None;
+    }
+    let delegate = chain.block().slot.with_mut(|slot| {
+        // SAFETY: [slot]: locked, the slot holds the hooks.
         match unsafe { (*slot).peek::<CancelHooks>() } {
             CancelHooks::Delegate(delegate) => Some(delegate.clone()),
             CancelHooks::Calls(_) => None,
         }
-    })
-}
-
-/// A reference to a chain that only cancels.
-pub(crate) struct Handle(pub(super) ChainPtr);
-
-// SAFETY: a block is shared between threads by design; a Handle gives access
-// to its state and to what a cancel needs, all of it Send.
-unsafe impl Send for Handle {}
-// SAFETY: as above; every method works on the atomic state.
-unsafe impl Sync for Handle {}
-
-impl Clone for Handle {
-    fn clone(&self) -> Self {
-        Handle(self.0.retain())
-    }
-}
-
-impl Drop for Handle {
-    fn drop(&mut self) {
-        self.0.release(1, 0);
-    }
+    });
+    chain.state().unlock();
+    delegate
 }
 
 impl Handle {
     /// Cancels the chain; if a stage of it runs on another thread, when that
     /// stage is over. Returns whether anything was asked, or will be.
     pub(crate) fn cancel(&self, request: CancelRequest) -> bool {
-        cancel(self.0, request)
+        cancel(self.chain(), request)
     }
 
     /// Cancels the chain, if there is anything to cancel now.
     pub(crate) fn attempt(&self, request: CancelRequest) -> Attempt {
-        attempt(self.0, request)
+        attempt(self.chain(), request)
     }
 
     /// Has `call` called when the run that the chain is in is over: by the
@@ -221,28 +190,8 @@ impl Handle {
     /// # Errors
     ///
     /// What `make` would have made a call of, if no run is under way.
-    pub(crate) fn after_stage<R>(
-        &self,
-        input: R,
-        make: impl FnOnce(R) -> Box<dyn FnOnce() + Send>,
-    ) -> Result<(), R> {
-        after_stage::register(self.0, input, make)
-    }
-
-    /// Whether the chain has no result and its Deferred was not dropped.
-    pub(crate) fn is_awaited(&self) -> bool {
-        let state = self.0.load();
-        !state.is_at_rest() && !state.has(CLOSED)
-    }
-
-    /// Whether the chain's Deferred was dropped, or ended, before the chain was
-    /// at rest.
-    pub(crate) fn is_closed(&self) -> bool {
-        self.0.load().has(CLOSED)
-    }
-
-    pub(crate) fn is_same(&self, other: &Handle) -> bool {
-        self.0 == other.0
+    pub(crate) fn after_stage<R>(&self, input: R, make: impl FnOnce(R) -> Call) -> Result<(), R> {
+        after_stage::register(self.chain(), input, make)
     }
 }
 
@@ -253,20 +202,20 @@ enum Found {
     Late,
     /// A stage of it runs.
     Running,
-    /// Go on to this chain; if there is an wait_generation, only to that wait of it.
+    /// Go on to this chain; if there is a number, only to that wait of it.
     GoOn(Handle, Option<u32>),
     /// We fired it: put the failure in, and run.
     Fired,
     Every(Arc<dyn Delegate>),
     /// Call these. Without a canceller nothing else can come of it, and we
     /// fired it.
-    Once(Box<Calls>, bool),
+    Once(Box<CancelCalls>, bool),
 }
 
 /// Cancels the chain, which the caller has a reference to: now, or when the
 /// stage that runs on another thread is over. Returns whether anything was
 /// asked, or will be.
-pub(super) fn cancel(start: ChainPtr, mut request: CancelRequest) -> bool {
+pub(crate) fn cancel(start: ChainPtr, mut request: CancelRequest) -> bool {
     loop {
         match attempt(start, request) {
             Attempt::Asked => return true,
@@ -280,8 +229,8 @@ pub(super) fn cancel(start: ChainPtr, mut request: CancelRequest) -> bool {
                 return false;
             }
             Attempt::Running(stage) => {
-                let again = |request| -> after_stage::Call {
-                    let handle = Handle(start.retain());
+                let again = |request| -> Call {
+                    let handle = Handle::to(start);
                     Box::new(move || {
                         handle.cancel(request);
                     })
@@ -300,7 +249,7 @@ fn attempt(start: ChainPtr, request: CancelRequest) -> Attempt {
     let mut owned: Handle;
     let mut chain = start;
     let mut wait_generation = None;
-    let mut mark = Handle(chain.retain());
+    let mut mark = Handle::to(chain);
     let (mut steps, mut stride) = (0_u64, 2_u64);
     loop {
         match find(chain, wait_generation) {
@@ -313,7 +262,7 @@ fn attempt(start: ChainPtr, request: CancelRequest) -> Attempt {
             }
             Found::Running => {
                 return Attempt::Running(Running {
-                    chain: Handle(chain.retain()),
+                    chain: Handle::to(chain),
                     request,
                     is_sender: is_runner_of(chain),
                 });
@@ -334,17 +283,16 @@ fn attempt(start: ChainPtr, request: CancelRequest) -> Attempt {
                     return Attempt::Ignored;
                 }
                 owned = next;
-                chain = owned.0;
+                chain = owned.chain();
                 wait_generation = only;
             }
             Found::Fired => {
-                let failure = request.into_failure();
-                // SAFETY: we fired it, and are its runner.
+                // SAFETY: [slot]: we fired it, and are its runner; the reference of
+                // the claim is the run's.
                 unsafe {
-                    finish(chain, |slot, put| {
-                        put(slot, UntypedResult::Failure(failure))
-                    })
-                };
+                    chain.put_failure(request.into_failure());
+                    finish(chain);
+                }
                 return Attempt::Asked;
             }
             Found::Every(delegate) => {
@@ -353,32 +301,7 @@ fn attempt(start: ChainPtr, request: CancelRequest) -> Attempt {
             }
             Found::Once(calls, fired) => {
                 let result = calls.run();
-                if fired || claim(chain, true) {
-                    let at = request.at;
-                    let failure = match &result {
-                        Ok(None) => Some(request.into_failure()),
-                        // Before the run: who fired must get to its end.
-                        _ => {
-                            request.give_up();
-                            None
-                        }
-                    };
-                    // SAFETY: we fired it, and are its runner.
-                    unsafe {
-                        finish(chain, |slot, put| match (result, failure) {
-                            (Ok(Some(result)), _) => result(slot),
-                            (Ok(None), failure) => {
-                                put(
-                                    slot,
-                                    UntypedResult::Failure(failure.expect("made of the request")),
-                                );
-                            }
-                            (Err(payload), _) => {
-                                put(slot, UntypedResult::Failure(Failure::panicked(payload, at)));
-                            }
-                        });
-                    }
-                } else {
+                if !fired && !chain.state().claim_for_cancel(true) {
                     // The canceller fired it itself, or the producer did.
                     // Its panic has nowhere else to go.
                     catch_and_log("a canceller", || match result {
@@ -386,6 +309,25 @@ fn attempt(start: ChainPtr, request: CancelRequest) -> Attempt {
                         Err(payload) => resume_unwind(payload),
                     });
                     request.give_up();
+                    return Attempt::Asked;
+                }
+                let at = request.at;
+                // SAFETY: [slot]: we fired it, and are its runner; the reference of
+                // the claim is the run's. An answer is of the producer's type.
+                unsafe {
+                    match result {
+                        Ok(None) => chain.put_failure(request.into_failure()),
+                        Ok(Some(answer)) => {
+                            // Before the run: who fired must get to its end.
+                            request.give_up();
+                            chain.block().slot.with_mut(|slot| answer(&mut *slot));
+                        }
+                        Err(payload) => {
+                            request.give_up();
+                            chain.put_failure(Failure::panicked(payload, at));
+                        }
+                    }
+                    finish(chain);
                 }
                 return Attempt::Asked;
             }
@@ -393,63 +335,40 @@ fn attempt(start: ChainPtr, request: CancelRequest) -> Attempt {
     }
 }
 
-/// Puts the result in, and runs.
+/// Runs a chain whose result a cancel has put in.
 ///
 /// # Safety
 ///
 /// The caller fired the chain, and has a reference for the run.
-unsafe fn finish(chain: ChainPtr, put: impl FnOnce(&mut Slot, StoreResult)) {
-    let block = chain.block();
-    // SAFETY: the caller is the runner (4).
-    block
-        .slot
-        .with_mut(|slot| unsafe { put(&mut *slot, block.put) });
-    if let Some(watch) = block.info.watch() {
+unsafe fn finish(chain: ChainPtr) {
+    if let Some(watch) = chain.block().info.watch() {
         watch.fired();
     }
-    // SAFETY: as the caller says.
+    // SAFETY: the caller fired the chain, and gives up a reference.
     unsafe { run(chain) }
-}
-
-/// Fires the chain for a cancel, with a reference for the run.
-fn claim(chain: ChainPtr, after_canceller: bool) -> bool {
-    let (_, fired) = chain.update(|s| {
-        if s.has(FIRED) || (!after_canceller && s.has(CANCEL_HOOKS | CANCELLING)) {
-            Transition::Abort
-        } else if s.has(LOCKED) {
-            Transition::WaitForUnlock
-        } else {
-            let to = (s.0 | FIRED | RUNNING | CANCELLED) & !(APPENDED | CANCELLING);
-            Transition::To(State(to).with_ref().0)
-        }
-    });
-    fired
 }
 
 /// Looks what the chain does at a cancel, and takes what is needed for it.
 fn find(chain: ChainPtr, wait_generation: Option<u32>) -> Found {
     let block = chain.block();
     loop {
-        let state = chain.load();
-        if state.has(FORWARDED) {
-            // SAFETY: invariant 4: it holds a Forward, and changes no more.
+        let state = chain.state().load();
+        if state.is_forwarded() {
+            // SAFETY: [slot]: it holds a Forward, and changes no more.
             let (to, at) = block.slot.with(|slot| unsafe {
                 let forward = (*slot).get::<Forward>();
                 (forward.to, forward.wait_generation)
             });
-            // SAFETY: as above: the wait_generation changes no more either.
+            // SAFETY: as above: the generation changes no more either.
             let now = block.wait_generation.with(|now| unsafe { *now });
             if wait_generation.is_some_and(|wait_generation| wait_generation != now) {
                 return Found::Nothing;
             }
-            return Found::GoOn(
-                Handle(to.retain()),
-                (at != u32::MAX).then_some(at).or(Some(0)),
-            );
+            return Found::GoOn(Handle::to(to), (at != u32::MAX).then_some(at).or(Some(0)));
         }
-        if state.has(FIRED) {
-            if !state.has(WAITING) {
-                return if state.has(RUNNING) {
+        if state.is_fired() {
+            if !state.is_waiting() {
+                return if state.is_running() {
                     Found::Running
                 } else if state.is_paused() {
                     Found::Nothing
@@ -457,39 +376,36 @@ fn find(chain: ChainPtr, wait_generation: Option<u32>) -> Found {
                     Found::Late
                 };
             }
-            if chain.lock_if(|s| s.has(WAITING)).is_err() {
+            if !chain.state().lock_wait() {
                 continue;
             }
-            // SAFETY: invariant 4: WAITING and LOCKED.
+            // SAFETY: [slot]: waiting and locked, the slot holds a Wait.
             let (on, now) = unsafe {
                 let on = block.slot.with_mut(|slot| (*slot).peek::<Wait>().on);
-                (Handle(on.retain()), block.wait_generation.with(|now| *now))
+                (Handle::to(on), block.wait_generation.with(|now| *now))
             };
-            chain.unlock_and_clear(0);
+            chain.state().unlock();
             return match wait_generation {
                 Some(wait_generation) if wait_generation != now => Found::Nothing,
                 _ => Found::GoOn(on, None),
             };
         }
-        if state.has(CANCELLING) {
+        if state.is_cancelling() {
             // The canceller that runs decides.
             return Found::Nothing;
         }
-        if !state.has(CANCEL_HOOKS) {
-            if claim(chain, false) {
+        if !state.has_cancel_hooks() {
+            if chain.state().claim_for_cancel(false) {
                 return Found::Fired;
             }
             continue;
         }
-        if chain
-            .lock_if(|s| s.0 & (FIRED | CANCEL_HOOKS | CANCELLING) == CANCEL_HOOKS)
-            .is_err()
-        {
+        if !chain.state().lock_hooks() {
             continue;
         }
         let calls = block.slot.with_mut(|slot| {
-            // SAFETY: unfired, CANCEL_HOOKS and LOCKED. Calls that are taken are
-            // forgotten: CANCEL_HOOKS is cleared below.
+            // SAFETY: [slot]: locked, the slot holds the hooks. Calls that are taken
+            // out are forgotten there: the state says so below.
             unsafe {
                 match (*slot).peek::<CancelHooks>() {
                     CancelHooks::Delegate(delegate) => Err(delegate.clone()),
@@ -500,19 +416,12 @@ fn find(chain: ChainPtr, wait_generation: Option<u32>) -> Found {
         let calls = match calls {
             Ok(calls) => calls,
             Err(delegate) => {
-                chain.update(|s| Transition::To((s.0 & !LOCKED) | CANCELLED));
+                chain.state().unlock_cancelled();
                 return Found::Every(delegate);
             }
         };
         let decided = calls.canceller.is_none();
-        chain.update(|s| {
-            let to = (s.0 & !(LOCKED | CANCEL_HOOKS)) | CANCELLED;
-            Transition::To(if decided {
-                State((to & !APPENDED) | FIRED | RUNNING).with_ref().0
-            } else {
-                to | CANCELLING
-            })
-        });
+        chain.state().unlock_without_hooks(decided);
         return Found::Once(calls, decided);
     }
 }

@@ -8,10 +8,9 @@
 //! subscribers), it is kept with it, and done when the run is over: in the
 //! order in which nested calls would have done it, without the nesting.
 
-use super::block::ChainPtr;
-use super::record::Flow;
 use super::run::run;
-use crate::failure::catch_and_log;
+use crate::core::memory::ptr::ChainPtr;
+use crate::core::memory::record::{After, Flow};
 use std::mem::ManuallyDrop;
 
 /// The run of a chain that was fired, for the one who runs already: who fires
@@ -27,13 +26,6 @@ pub(crate) struct DueRun {
 
 type Then = Box<dyn FnOnce() -> DueRun>;
 
-/// What is to be done after a run, innermost first.
-pub(super) struct After {
-    chain: ChainPtr,
-    then: Then,
-    outer: Option<Box<After>>,
-}
-
 impl DueRun {
     /// No chain was fired.
     pub(crate) const NONE: DueRun = DueRun {
@@ -45,7 +37,7 @@ impl DueRun {
     ///
     /// The caller is the runner of `chain`, which is ready to run, and hands
     /// its reference over.
-    pub(super) unsafe fn of(chain: ChainPtr) -> Self {
+    pub(crate) unsafe fn of(chain: ChainPtr) -> Self {
         DueRun {
             chain: Some(chain),
             then: None,
@@ -72,44 +64,17 @@ impl DueRun {
     }
 
     /// What a runner does next.
-    pub(super) fn into_flow(self) -> Flow {
+    pub(crate) fn into_flow(self) -> Flow {
         let mut this = ManuallyDrop::new(self);
         match (this.chain, this.then.take()) {
             (None, _) => Flow::Finished,
             (Some(chain), None) => Flow::Fired(chain),
             (Some(chain), Some(then)) => Flow::FiredThen(Box::new(After {
                 chain,
-                then,
+                then: Box::new(move || then().into_flow()),
                 outer: None,
             })),
         }
-    }
-}
-
-impl After {
-    /// Puts this on top of `stack`, and returns the chain to run first.
-    pub(super) fn push(mut self: Box<Self>, stack: &mut Option<Box<After>>) -> ChainPtr {
-        self.outer = stack.take();
-        let chain = self.chain;
-        *stack = Some(self);
-        chain
-    }
-
-    /// Does what comes next, and returns the chain that is to run, if there is
-    /// one.
-    pub(super) fn pop(stack: &mut Option<Box<After>>) -> Option<ChainPtr> {
-        while let Some(after) = stack.take() {
-            let After { then, outer, .. } = *after;
-            *stack = outer;
-            let mut due = DueRun::NONE;
-            catch_and_log("what follows a run", || due = then());
-            match due.into_flow() {
-                Flow::Fired(chain) => return Some(chain),
-                Flow::FiredThen(after) => return Some(after.push(stack)),
-                _ => {}
-            }
-        }
-        None
     }
 }
 

@@ -2,17 +2,13 @@
 //! chains that wait for it, without recursion.
 
 use super::after_stage::Calls;
-use super::block::ChainPtr;
-use super::due_run::After;
 use super::fast_fire;
-use super::link;
-use super::record::{Flow, Record, RecordClass};
 use super::span::{self, SpanScope};
-use super::state::{
-    AFTER_STAGE, APPENDED, CLOSED, REF, RUNNING, State, TAKING_WAKER, VALUE_INLINE, WAKER,
-};
-use crate::failure::catch_and_log;
-use crate::sync::Ordering;
+use super::wait::{deliver, wait};
+use super::waker::wake;
+use crate::core::memory::ptr::ChainPtr;
+use crate::core::memory::record::{After, Flow, Record, RecordClass};
+use crate::core::state::{EndOfRun, Snapshot, Stop};
 use std::any::Any;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -41,7 +37,7 @@ loom::thread_local! {
 
 /// Whether this thread is the runner of `chain`: then the caller is inside one
 /// of that chain's own stages.
-pub(super) fn is_runner_of(chain: ChainPtr) -> bool {
+pub(crate) fn is_runner_of(chain: ChainPtr) -> bool {
     let mut active = INNERMOST.try_with(Cell::get).unwrap_or(ptr::null());
     // SAFETY: an `Active` is on this thread's stack as long as it is linked: its
     // `Entered` unlinks it before it goes.
@@ -76,9 +72,9 @@ impl Drop for Entered<'_> {
 ///
 /// # Safety
 ///
-/// The caller set `RUNNING` (invariant 3), gives up one reference, and the
-/// value is the input of the next record (4, 7), or there is no record.
-pub(super) unsafe fn run(start: ChainPtr) {
+/// The caller set `RUNNING` ([one runner]), gives up one reference, and the
+/// value is the input of the next record ([slot], [types]), or there is no record.
+pub(crate) unsafe fn run(start: ChainPtr) {
     let mut active = Active {
         chain: Cell::new(Some(start)),
         outer: ptr::null(),
@@ -95,7 +91,7 @@ pub(super) unsafe fn run(start: ChainPtr) {
     // The panics of stages are caught here, once for a whole run. Unwind
     // safety: what the stage owned is gone, and the slot gets a failure.
     loop {
-        // SAFETY: as the caller says, or as who fired the next chain says;
+        // SAFETY: the caller made us the runner, as did who fired the next chain;
         // `stage_panicked` brings the chain to where a stage that returned would
         // have left it.
         while let Err(payload) = catch_unwind(AssertUnwindSafe(|| unsafe { run.go_on() })) {
@@ -121,7 +117,7 @@ pub(super) unsafe fn run(start: ChainPtr) {
 
 /// A run of chains.
 struct Run<'a> {
-    /// The one whose runner we are (invariant 3).
+    /// The one whose runner we are ([one runner]).
     chain: ChainPtr,
     /// Tells this thread which chain that is.
     active: &'a Active,
@@ -156,9 +152,7 @@ impl Run<'_> {
     #[cold]
     #[inline(never)]
     fn take_calls(&mut self) {
-        let chain = self.chain;
-        chain.clear(AFTER_STAGE);
-        self.calls.take_from(chain);
+        self.calls.take_if_noted(self.chain);
     }
 
     /// Runs records until the run is over.
@@ -171,34 +165,33 @@ impl Run<'_> {
         loop {
             let chain = self.chain;
             let block = chain.block();
-            let state = chain.load();
-            if state.is_held_up() {
+            let state = chain.state().load();
+            if state.is_interrupted() {
                 if self.handle_interrupt(state) {
                     return;
                 }
                 continue;
             }
             let record = block.reader.with(|reader| {
-                // SAFETY: we are the runner (3).
+                // SAFETY: [one runner].
                 unsafe { (*reader).read }
             });
-            // ORDERING: Acquire: what was appended up to here is complete (6).
-            // It comes after the load of `state`, so that a state without APPENDED,
-            // if it has not changed when we go to rest, means that nothing was
-            // appended.
-            if record == block.write.load(Ordering::Acquire) {
+            // [one writer]: read after `state`, so that a state with nothing
+            // appended, if it has not changed when we go to rest, means that there
+            // is no record that we have not seen.
+            if record == block.complete_records() {
                 match self.end(state) {
                     End::Again => continue,
                     End::Rest => return,
                     End::Last => {}
                 }
             }
-            // SAFETY: the record is complete (6, 8), and we are the runner (3):
+            // SAFETY: the record is complete ([one writer], [last record]), and we are the runner:
             // it is run once, and moves us on.
             let flow = unsafe {
                 self.scope.enter(&block.info);
                 self.record = record;
-                ((*record).kind.run)(record, chain)
+                ((*record).vtable.run)(record, chain)
             };
             self.record = ptr::null_mut();
             match flow {
@@ -220,12 +213,12 @@ impl Run<'_> {
     /// Deals with what is unusual about a chain that is to run, and says
     /// whether the run is over.
     #[cold]
-    fn handle_interrupt(&mut self, state: State) -> bool {
-        if state.has(VALUE_INLINE) {
+    fn handle_interrupt(&mut self, state: Snapshot) -> bool {
+        if state.has_inline_value() {
             fast_fire::move_to_slot(self.chain);
             return false;
         }
-        if state.has(AFTER_STAGE) {
+        if state.has_calls() {
             self.take_calls();
             return false;
         }
@@ -233,20 +226,19 @@ impl Run<'_> {
         stop(self.chain, state)
     }
 
-    /// Comes to the end of the records that were there at `state`.
+    /// Deals with the end of the records that were there at `state`.
     #[inline(never)]
-    fn end(&mut self, state: State) -> End {
-        if state.has(AFTER_STAGE) {
+    fn end(&mut self, state: Snapshot) -> End {
+        if state.has_calls() {
             self.take_calls();
             return End::Again;
         }
-        if state.has(APPENDED) {
-            // If it fails, the loop looks again.
-            let _ = self.chain.change(state, state.0 & !APPENDED);
+        if state.has_appended() {
+            self.chain.state().clear_appended(state);
             return End::Again;
         }
-        if state.has(CLOSED) {
-            // What stands here is the last record (8).
+        if state.is_closed() {
+            // What stands here is the last record ([last record]).
             return End::Last;
         }
         let chain = self.chain;
@@ -273,30 +265,32 @@ impl Run<'_> {
                 self.scope.leave(info);
                 // SAFETY: we are the runner, the slot is empty, and the consumer
                 // of `inner` was handed over.
-                match unsafe { link::wait(chain, inner, &mut self.calls) } {
+                match unsafe { wait(chain, inner, &mut self.calls) } {
                     Some(next) => self.go_to(next),
                     None => return true,
                 }
             }
             Flow::Finished => {
                 span::discard(self.scope.end(info));
-                chain.release_run(1, &mut self.calls);
+                end_run(chain, 1, &mut self.calls);
                 return true;
             }
-            Flow::Deliver(link) => {
+            Flow::Deliver(outer) => {
                 span::discard(self.scope.end(info));
-                // SAFETY: we ran the link, so the slot holds its value.
-                let outer = unsafe { link::deliver(chain, link, &mut self.calls) };
+                // SAFETY: we ran the link to `outer`.
+                unsafe { deliver(chain, outer) };
+                // Ours as runner, and the one of the Wait.
+                end_run(chain, 2, &mut self.calls);
                 self.go_to(outer);
             }
             Flow::Fired(next) => {
                 span::discard(self.scope.end(info));
-                chain.release_run(1, &mut self.calls);
+                end_run(chain, 1, &mut self.calls);
                 self.go_to(next);
             }
             Flow::FiredThen(after) => {
                 span::discard(self.scope.end(info));
-                chain.release_run(1, &mut self.calls);
+                end_run(chain, 1, &mut self.calls);
                 let next = after.push(&mut self.after);
                 self.go_to(next);
             }
@@ -304,7 +298,7 @@ impl Run<'_> {
         false
     }
 
-    /// Makes the panic of a stage its result. Anybody else's goes on.
+    /// Makes the panic of a stage its result. A panic of another record goes on.
     #[cold]
     fn stage_panicked(&mut self, payload: Box<dyn Any + Send>) {
         let record = std::mem::replace(&mut self.record, ptr::null_mut());
@@ -312,7 +306,7 @@ impl Run<'_> {
             resume_unwind(payload);
         }
         // SAFETY: it is being run, so its header is still there.
-        match unsafe { (*record).kind.sort } {
+        match unsafe { (*record).vtable.class } {
             // SAFETY: it is a stage of this kind, whose input was moved out,
             // and we are its chain's runner.
             RecordClass::Stage { panicked } => unsafe { panicked(record, self.chain, payload) },
@@ -321,48 +315,52 @@ impl Run<'_> {
     }
 }
 
-/// Stops at `state`, for its pauses or because nothing is left to run and
-/// nobody to wake; or says that it has changed.
+/// Ends the run of a chain whose last record has run, and gives up `refs`
+/// references.
 #[inline]
-pub(super) fn stop(chain: ChainPtr, state: State) -> bool {
-    if state.is_sole() {
-        // An EmptyChain was dropped while a pause held it up.
-        chain.release(1, RUNNING);
-        return true;
-    }
-    chain.change(state, (state.0 & !RUNNING) - REF).is_ok()
-}
-
-/// Goes to rest from `state`, or says that it has changed. At rest the chain's
-/// `span` is closed, and then the owner of the consumer, whose reference keeps
-/// the block, is woken.
-fn stop_and_wake(chain: ChainPtr, state: State, span: &mut Option<Span>) -> bool {
-    if !state.has(WAKER) {
-        let stopped = stop(chain, state);
-        if stopped {
-            span::discard(span.take());
+fn end_run(chain: ChainPtr, refs: u64, calls: &mut Calls) {
+    loop {
+        match chain.state().end_run(refs) {
+            EndOfRun::Shared => return,
+            // SAFETY: [references]: these are the last ones, and the last record
+            // took the value.
+            EndOfRun::Last => return unsafe { chain.free() },
+            EndOfRun::Calls => calls.take_if_noted(chain),
         }
-        return stopped;
     }
-    let to = (state.0 & !(RUNNING | WAKER)) | TAKING_WAKER;
-    if chain.change(state, to).is_err() {
-        return false;
-    }
-    span::discard(span.take());
-    wake(chain);
-    true
 }
 
-/// Wakes who awaits a chain that has just come to rest, and gives up one
-/// reference.
-///
-/// The caller cleared `WAKER`, and set `TAKING_WAKER`.
-pub(super) fn wake(chain: ChainPtr) {
-    let waker = chain.block().waker.with(|waker| {
-        // SAFETY: invariant 10: WAKER was cleared and TAKING_WAKER set. The owner of
-        // the consumer may compare what is there, but not change it.
-        unsafe { (*waker).assume_init_read() }
-    });
-    chain.release(1, TAKING_WAKER);
-    catch_and_log("a waker", || waker.wake());
+/// Tries to stop at `state`, for its pauses, or because nothing is left to run
+/// and nobody to wake. Returns false if the state has changed; the caller then
+/// looks again.
+#[inline]
+pub(crate) fn stop(chain: ChainPtr, state: Snapshot) -> bool {
+    match chain.state().stop(state) {
+        Stop::Stopped => true,
+        Stop::Changed => false,
+        Stop::Last => {
+            // SAFETY: [references]: the last one; there is no value.
+            unsafe { chain.free() };
+            true
+        }
+    }
+}
+
+/// Tries to go to rest from `state`; returns false if the state has changed. At
+/// rest the chain's `span` is closed, and then the owner of the consumer, whose
+/// reference keeps the block, is woken.
+fn stop_and_wake(chain: ChainPtr, state: Snapshot, span: &mut Option<Span>) -> bool {
+    let wakes = state.has_waker();
+    let stopped = if wakes {
+        chain.state().stop_and_take_waker(state)
+    } else {
+        stop(chain, state)
+    };
+    if stopped {
+        span::discard(span.take());
+        if wakes {
+            wake(chain);
+        }
+    }
+    stopped
 }

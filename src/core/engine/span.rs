@@ -10,56 +10,51 @@
 //! still keep the chain. So a stage that is added to a chain at rest brings its
 //! span along, also where it is that of the stage before.
 
-use super::block::ChainPtr;
-use super::consumer::append;
-use super::info::{ChainInfo, ChainInfoExt};
-use super::record::{
-    Flow, Payload, Record, RecordClass, RecordVTable, pass, read_closure, size_with, write_closure,
+use super::append::append;
+use crate::core::memory::info::{ChainInfo, ChainInfoExt, SpanKey};
+use crate::core::memory::ptr::ChainPtr;
+use crate::core::memory::record::{
+    Flow, Payload, Record, RecordClass, RecordVTable, read_closure, size_with, write_closure,
 };
-use super::state::State;
+use crate::core::state::Snapshot;
 use crate::failure::catch_and_log;
 use tracing::level_filters::LevelFilter;
-use tracing::{Id, Metadata, Span};
+use tracing::{Metadata, Span};
 
-/// Which span is current: its identity, and that of its call site, as two
-/// subscribers may give the same identity.
-#[derive(Clone, PartialEq)]
-pub(super) struct Current(Id, Option<tracing::callsite::Identifier>);
-
-impl Current {
-    fn get() -> Option<Self> {
+impl SpanKey {
+    fn current() -> Option<Self> {
         tracing::dispatcher::get_default(|dispatch| {
             let current = dispatch.current_span();
             let site = current.metadata().map(Metadata::callsite);
-            current.id().map(|id| Current(id.clone(), site))
+            current.id().map(|id| SpanKey(id.clone(), site))
         })
     }
 
     fn of(span: &Span) -> Option<Self> {
         let site = span.metadata().map(Metadata::callsite);
-        span.id().map(|id| Current(id, site))
+        span.id().map(|id| SpanKey(id, site))
     }
 }
 
 static CHANGE: RecordVTable = RecordVTable {
     size: size_with::<Span>(),
     run: change,
-    sort: RecordClass::Other,
+    class: RecordClass::Other,
 };
 
 /// # Safety
 ///
 /// As for [`RecordVTable::run`]; the record holds a span.
 unsafe fn change(record: *mut Record, chain: ChainPtr) -> Flow {
-    // SAFETY: the caller says so.
+    // SAFETY: the caller is the runner, and the record holds a span.
     let span = unsafe {
-        pass(record, chain, CHANGE.size);
+        chain.pass(record, CHANGE.size);
         read_closure::<Span>(record)
     };
     let ext = chain.block().info.ext();
     let ext = ext.expect("a change of span is appended after the ChainInfoExt was made");
     let old = ext.span.with_mut(|place| {
-        // SAFETY: this is the runner's (invariant 3).
+        // SAFETY: [one runner].
         unsafe { (*place).replace(span) }
     });
     discard(old);
@@ -69,7 +64,7 @@ unsafe fn change(record: *mut Record, chain: ChainPtr) -> Flow {
 /// Whether a stage can be appended with no thought of spans and watchers: no
 /// level is enabled, so there is no span, and the chain has no ChainInfoExt.
 #[inline]
-pub(super) fn is_plain(chain: ChainPtr) -> bool {
+pub(crate) fn is_plain(chain: ChainPtr) -> bool {
     LevelFilter::current() == LevelFilter::OFF && !chain.block().info.has_ext()
 }
 
@@ -78,17 +73,17 @@ pub(super) fn is_plain(chain: ChainPtr) -> bool {
 ///
 /// # Safety
 ///
-/// By the owner of the consumer (invariant 6).
-pub(super) unsafe fn append_change(chain: ChainPtr) {
+/// By the owner of the consumer ([one writer]).
+pub(crate) unsafe fn append_change(chain: ChainPtr) {
     let possible = LevelFilter::current() != LevelFilter::OFF;
     let info = &chain.block().info;
     let mut current = None;
     let mut span = Span::none();
     if let Some(ext) = info.ext() {
-        // SAFETY: this is the consumer's owner's.
+        // SAFETY: the owner of the consumer calls this, and `appended` is its own.
         let is_last = |current: &_| ext.appended.with(|last| unsafe { *last == *current });
         if possible {
-            catch_and_log(LOOK_UP, || current = Current::get());
+            catch_and_log(LOOK_UP, || current = SpanKey::current());
         }
         if is_last(&current) {
             return;
@@ -108,17 +103,17 @@ pub(super) unsafe fn append_change(chain: ChainPtr) {
             catch_and_log(LOOK_UP, || span = Span::current());
             // Where a clone of a span is another one, the next stage will take
             // that for a change, once.
-            current = Current::of(&span);
+            current = SpanKey::of(&span);
         }
         if current.is_none() {
             return;
         }
     }
     info.extend().appended.with_mut(|last| {
-        // SAFETY: as above.
+        // SAFETY: the owner of the consumer calls this, and `appended` is its own.
         unsafe { *last = current }
     });
-    // SAFETY: the kind's size has room for the span behind the header.
+    // SAFETY: the size in the vtable has room for the span behind the header.
     unsafe {
         append(chain, &CHANGE, Payload { nothing: () }, |record| {
             write_closure(record, span);
@@ -134,11 +129,11 @@ const LOOK_UP: &str = "the look-up of the current span";
 /// By the owner of the consumer, before an append, and before a pause, after
 /// which the chain is not at rest any more.
 #[cold]
-pub(super) fn forget_appended_at_rest(chain: ChainPtr, seen: State) {
+pub(crate) fn forget_appended_at_rest(chain: ChainPtr, seen: Snapshot) {
     if seen.is_at_rest()
         && let Some(ext) = chain.block().info.ext()
     {
-        // SAFETY: this is the consumer's owner's.
+        // SAFETY: the owner of the consumer calls this, and `appended` is its own.
         ext.appended.with_mut(|last| unsafe { *last = None });
     }
 }
@@ -152,11 +147,11 @@ pub(super) fn forget_appended_at_rest(chain: ChainPtr, seen: State) {
 ///
 /// By the owner of the consumer, who has just become the runner.
 #[cold]
-pub(super) fn restore(chain: ChainPtr) {
+pub(crate) fn restore(chain: ChainPtr) {
     let Some(ext) = chain.block().info.ext() else {
         return;
     };
-    // SAFETY: this is the consumer's owner's.
+    // SAFETY: the owner of the consumer calls this, and `appended` is its own.
     if ext.appended.with(|last| unsafe { (*last).is_none() }) {
         return;
     }
@@ -166,7 +161,7 @@ pub(super) fn restore(chain: ChainPtr) {
 }
 
 /// The span that a run is in, entered once for all neighbouring stages.
-pub(super) struct SpanScope {
+pub(crate) struct SpanScope {
     /// Whether the chain was asked for its span.
     looked: bool,
     /// The chain's span, which the chain does not have meanwhile. Not a guard: a
@@ -178,7 +173,7 @@ pub(super) struct SpanScope {
 
 impl SpanScope {
     #[inline]
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         SpanScope {
             looked: false,
             span: None,
@@ -191,7 +186,7 @@ impl SpanScope {
     ///
     /// By the runner.
     #[inline]
-    pub(super) fn enter(&mut self, info: &ChainInfo) {
+    pub(crate) fn enter(&mut self, info: &ChainInfo) {
         if !self.looked {
             self.looked = true;
             if let Some(ext) = info.ext() {
@@ -218,7 +213,7 @@ impl SpanScope {
     ///
     /// By the runner.
     #[inline]
-    pub(super) fn leave(&mut self, info: &ChainInfo) {
+    pub(crate) fn leave(&mut self, info: &ChainInfo) {
         self.looked = false;
         if self.span.is_some() {
             self.leave_that_of(info);
@@ -236,7 +231,7 @@ impl SpanScope {
     ///
     /// By the runner.
     #[inline]
-    pub(super) fn end(&mut self, info: &ChainInfo) -> Option<Span> {
+    pub(crate) fn end(&mut self, info: &ChainInfo) -> Option<Span> {
         if self.looked && self.span.is_none() {
             self.looked = false;
             return None;
@@ -276,14 +271,14 @@ impl Drop for SpanScope {
 ///
 /// By the runner.
 fn take(ext: &ChainInfoExt) -> Option<Span> {
-    // SAFETY: by the runner (invariant 3).
+    // SAFETY: [one runner].
     ext.span.with_mut(|span| unsafe { (*span).take() })
 }
 
 /// Drops the span of a chain that runs no more, and is kept by handles.
 ///
 /// By the runner.
-pub(super) fn drop_that_of(info: &ChainInfo) {
+pub(crate) fn drop_that_of(info: &ChainInfo) {
     if let Some(ext) = info.ext() {
         discard(take(ext));
     }
@@ -291,7 +286,7 @@ pub(super) fn drop_that_of(info: &ChainInfo) {
 
 /// Drops a span, which calls the subscriber.
 #[inline]
-pub(super) fn discard(span: Option<Span>) {
+pub(crate) fn discard(span: Option<Span>) {
     if let Some(span) = span {
         discard_that(span);
     }
@@ -344,7 +339,7 @@ fn discard_that(span: Span) {
 ///
 /// By the runner.
 #[inline]
-pub(super) fn put_back(span: Option<Span>, info: &ChainInfo) {
+pub(crate) fn put_back(span: Option<Span>, info: &ChainInfo) {
     if let (Some(span), Some(ext)) = (span, info.ext()) {
         give_back(span, ext);
     }
@@ -362,7 +357,7 @@ fn exit(span: &Span) {
 /// By the runner.
 fn give_back(span: Span, ext: &ChainInfoExt) {
     let unwanted = ext.span.with_mut(|place| {
-        // SAFETY: by the runner (invariant 3).
+        // SAFETY: [one runner].
         let place = unsafe { &mut *place };
         if place.is_some() {
             return Some(span);

@@ -1,19 +1,19 @@
-//! The waker of who awaits a chain (invariant 10).
+//! The waker of the task that awaits a chain ([waker]).
 
-use super::block::{ChainPtr, Transition};
-use super::state::{State, TAKING_WAKER, WAKER};
+use crate::core::memory::ptr::ChainPtr;
+use crate::core::state::Snapshot;
 use crate::failure::catch_and_log;
 use std::task::{Context, Poll, Waker};
 
 /// Whether the chain is at rest; if not, who polls is woken when it is.
 ///
 /// By the owner of the consumer.
-pub(super) fn poll_rest(chain: ChainPtr, cx: &mut Context<'_>) -> Poll<()> {
-    let state = chain.load();
+pub(crate) fn poll_rest(chain: ChainPtr, cx: &mut Context<'_>) -> Poll<()> {
+    let state = chain.state().load();
     if state.is_at_rest() {
         return Poll::Ready(());
     }
-    if state.has(WAKER) && is_same(chain, cx.waker()) {
+    if state.has_waker() && is_same(chain, cx.waker()) {
         // The runner takes it only after this state, and then it wakes.
         return Poll::Pending;
     }
@@ -28,18 +28,11 @@ pub(super) fn poll_rest(chain: ChainPtr, cx: &mut Context<'_>) -> Poll<()> {
         Removed::Free(state) => state,
     };
     chain.block().waker.with_mut(|place| {
-        // SAFETY: invariant 10: neither WAKER nor TAKING_WAKER, and only we set
+        // SAFETY: [waker]: neither WAKER nor TAKING_WAKER, and only we set
         // WAKER.
         unsafe { (*place).write(waker) };
     });
-    let (_, registered) = update_from(chain, state, |s| {
-        if s.is_at_rest() {
-            Transition::Abort
-        } else {
-            Transition::To(s.0 | WAKER)
-        }
-    });
-    if registered {
+    if chain.state().set_waker(state) {
         return Poll::Pending;
     }
     let waker = take(chain);
@@ -50,38 +43,35 @@ pub(super) fn poll_rest(chain: ChainPtr, cx: &mut Context<'_>) -> Poll<()> {
 /// Drops the waker of a chain that nobody will await any more.
 ///
 /// By the owner of the consumer.
-pub(super) fn forget(chain: ChainPtr) {
-    let state = chain.load();
-    if state.has(WAKER) {
+pub(crate) fn forget(chain: ChainPtr) {
+    let state = chain.state().load();
+    if state.has_waker() {
         remove(chain, state);
     }
 }
 
 enum Removed {
+    /// The chain is at rest.
     Rest,
+    /// The runner has the waker, and may still be at its place.
     Busy,
-    Free(State),
+    /// The place is empty, in this state.
+    Free(Snapshot),
 }
 
 /// Empties the waker's place, if the runner does not have it.
-fn remove(chain: ChainPtr, state: State) -> Removed {
-    if state.has(TAKING_WAKER) {
+fn remove(chain: ChainPtr, state: Snapshot) -> Removed {
+    if state.is_taking_waker() {
         return Removed::Busy;
     }
-    if !state.has(WAKER) {
+    if !state.has_waker() {
         return Removed::Free(state);
     }
-    let (state, ours) = update_from(chain, state, |s| {
-        if s.has(WAKER) {
-            Transition::To(s.0 & !WAKER)
-        } else {
-            Transition::Abort
-        }
-    });
+    let (state, ours) = chain.state().take_waker(state);
     if ours {
         let waker = take(chain);
         catch_and_log("the drop of a waker", || drop(waker));
-        Removed::Free(State(state.0 & !WAKER))
+        Removed::Free(state)
     } else if state.is_at_rest() {
         Removed::Rest
     } else {
@@ -91,24 +81,27 @@ fn remove(chain: ChainPtr, state: State) -> Removed {
 
 fn take(chain: ChainPtr) -> Waker {
     chain.block().waker.with_mut(|place| {
-        // SAFETY: invariant 10: a waker was there, and we cleared WAKER, or
+        // SAFETY: [waker]: a waker was there, and we cleared WAKER, or
         // did not set it after we wrote one.
         unsafe { (*place).assume_init_read() }
     })
 }
 
-fn update_from(
-    chain: ChainPtr,
-    mut state: State,
-    f: impl Fn(State) -> Transition,
-) -> (State, bool) {
-    while let Transition::To(to) = f(state) {
-        match chain.change(state, to) {
-            Ok(()) => return (state, true),
-            Err(seen) => state = seen,
-        }
+/// Wakes the task that awaits a chain which has just come to rest, and gives up
+/// one reference.
+///
+/// By the runner, whose transition to rest took the waker.
+pub(crate) fn wake(chain: ChainPtr) {
+    let waker = chain.block().waker.with(|waker| {
+        // SAFETY: [waker]: it is this runner's. The owner of the consumer may
+        // compare what is there, but not change it.
+        unsafe { (*waker).assume_init_read() }
+    });
+    if chain.state().end_taking_waker() {
+        // SAFETY: [references]: this was the last one.
+        unsafe { chain.free() };
     }
-    (state, false)
+    catch_and_log("a waker", || waker.wake());
 }
 
 /// Whether the waker in its place would wake the same task.
@@ -116,7 +109,7 @@ fn is_same(chain: ChainPtr, waker: &Waker) -> bool {
     // Only the two pointers are compared: the runner may be moving the waker
     // out, and drop it, at this moment.
     chain.block().waker.with(|place| {
-        // SAFETY: invariant 10: nobody but the owner of the consumer writes there,
+        // SAFETY: [waker]: nobody but the owner of the consumer writes there,
         // and that is who calls; the runner reads, as we do.
         let there = unsafe { (*place).assume_init_ref() };
         there.data() == waker.data() && there.vtable() == waker.vtable()

@@ -1,51 +1,69 @@
-//! The block: what the halves and handles of one chain share.
+//! The block of a chain, and counted references to it.
 
-use super::after_stage::Calls;
-use super::arena::{Inline, Reader, Writer};
-use super::cancel::CancelHooks;
-use super::fast_fire::InlineValue;
+use super::cancel_hooks::CancelHooks;
 use super::info::ChainInfo;
-use super::link::Forward;
-use super::pool::{self, Size};
+use super::links::Forward;
+use super::pool::{self, Shelves, Size};
+use super::ptr::ChainPtr;
 use super::record::Record;
-use super::slot::Slot;
-use super::state::{AFTER_STAGE, CANCEL_HOOKS, FORWARDED, LOCKED, REF, RUNNING, State, WAKER};
+use super::room::{InlineRoom, Reader, Writer};
+use super::slot::{InlineValue, Slot};
+use crate::core::state::AtomicState;
 use crate::failure::{Failure, catch_and_log};
-use crate::sync::{AtomicPtr, AtomicU64, Ordering, Spin, UnsafeCell};
+use crate::sync::{AtomicPtr, Ordering, UnsafeCell};
+use std::alloc::Layout;
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 use std::task::Waker;
 
+/// What the ends and handles of one chain share. Who may touch a field, and when,
+/// stands with it; the rules in brackets stand at the head of
+/// [the core](crate::core).
 #[repr(C)]
-pub(super) struct Block {
-    pub(super) state: AtomicU64,
-    pub(super) slot: UnsafeCell<Slot>,
-    pub(super) fast_fire: UnsafeCell<InlineValue>,
-    /// Puts a result into the slot as the producer's `Result<T, Failure>`, for who
-    /// does not know the type.
-    pub(super) put: StoreResult,
-    pub(super) info: ChainInfo,
-    pub(super) reader: UnsafeCell<Reader>,
-    /// Behind the last complete record.
-    pub(super) write: AtomicPtr<Record>,
-    pub(super) writer: UnsafeCell<Writer>,
-    /// Counts the waits of this chain; see `Forward`.
-    pub(super) wait_generation: UnsafeCell<u32>,
-    /// The owner of the consumer's: the coroutine that awaits it, by number; 0 is
-    /// none.
-    pub(super) awaited_by: UnsafeCell<u64>,
-    pub(super) waker: UnsafeCell<MaybeUninit<Waker>>,
-    inline: UnsafeCell<Inline>,
+pub(crate) struct Block {
+    /// Any thread, at any time.
+    pub(crate) state: AtomicState,
+    /// [slot]: by the state, the runner, the owner of the consumer, or the thread
+    /// that holds `LOCKED`.
+    pub(crate) slot: UnsafeCell<Slot>,
+    /// The owner of the producer, until `VALUE_INLINE` is set; from then on whoever
+    /// owns the slot.
+    pub(crate) inline_value: UnsafeCell<InlineValue>,
+    /// Puts a result into the slot as the producer's `Result<T, Failure>`, for
+    /// code that does not know the type. Never changes.
+    pub(crate) put: StoreResult,
+    /// Any thread; its parts say more.
+    pub(crate) info: ChainInfo,
+    /// The runner.
+    pub(crate) reader: UnsafeCell<Reader>,
+    /// Behind the last complete record. The owner of the consumer stores it, and
+    /// the runner loads it.
+    write: AtomicPtr<Record>,
+    /// The owner of the consumer.
+    writer: UnsafeCell<Writer>,
+    /// Counts the waits of this chain; see [`Forward`]. The runner changes it;
+    /// while the chain waits, who holds `LOCKED` reads it; once the chain is
+    /// forwarded, any thread does.
+    pub(crate) wait_generation: UnsafeCell<u32>,
+    /// The coroutine that awaits the chain, by number; 0 is none. The owner of
+    /// the consumer.
+    pub(crate) awaited_by: UnsafeCell<u64>,
+    /// [waker].
+    pub(crate) waker: UnsafeCell<MaybeUninit<Waker>>,
+    /// The owner of the consumer writes where nothing was written, the runner
+    /// reads what is complete.
+    room: UnsafeCell<InlineRoom>,
 }
 
-/// A pointer to a block (invariant 1).
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct ChainPtr(NonNull<Block>);
+const BLOCKS: Size = Size {
+    shelf: Shelves::Blocks,
+    layout: Layout::new::<Block>(),
+};
 
-pub(super) type StoreResult = unsafe fn(&mut Slot, UntypedResult<'_>);
+pub(crate) type StoreResult = unsafe fn(&mut Slot, UntypedResult<'_>);
 
 /// A result without its type.
-pub(super) enum UntypedResult<'a> {
+pub(crate) enum UntypedResult<'a> {
     /// The value, which is moved out.
     Value(&'a mut InlineValue),
     Failure(Failure),
@@ -54,31 +72,92 @@ pub(super) enum UntypedResult<'a> {
 /// # Safety
 ///
 /// If it is a value, it is a `T`.
-unsafe fn put<T>(slot: &mut Slot, bare: UntypedResult<'_>) {
-    slot.put::<Result<T, Failure>>(match bare {
-        // SAFETY: the caller says so.
-        UntypedResult::Value(fast_fire) => Ok(unsafe { fast_fire.take() }),
+unsafe fn put<T>(slot: &mut Slot, result: UntypedResult<'_>) {
+    slot.put::<Result<T, Failure>>(match result {
+        // SAFETY: the caller says that it is a `T`.
+        UntypedResult::Value(value) => Ok(unsafe { value.take() }),
         UntypedResult::Failure(failure) => Err(failure),
     });
 }
 
+impl Block {
+    /// Returns where a record of `size` bytes may be written, and keeps the
+    /// reserve behind it. `publish` makes it known.
+    ///
+    /// # Safety
+    ///
+    /// By the owner of the consumer ([one writer]).
+    #[inline]
+    pub(crate) unsafe fn reserve(&self, size: usize) -> *mut Record {
+        let write = self.end_of_records();
+        // SAFETY: [one writer]: only the owner of the consumer comes here, and the
+        // reserve is free at `write`.
+        self.writer
+            .with_mut(|writer| unsafe { (*writer).reserve(write, size) })
+    }
+
+    /// Where the last record ends, and so where the reserve is: the place of the
+    /// chain's last record.
+    ///
+    /// By the owner of the consumer; by the runner of a closed chain.
+    #[inline]
+    pub(crate) fn end_of_records(&self) -> *mut Record {
+        // ORDERING: Relaxed: this thread stored it, or the one that handed the
+        // consumer over. For the runner of a closed chain: it does not change any
+        // more, and `CLOSED` was acquired.
+        self.write.load(Ordering::Relaxed)
+    }
+
+    /// As far as the records are complete, for the runner.
+    #[inline]
+    pub(crate) fn complete_records(&self) -> *mut Record {
+        // ORDERING: Acquire: pairs with the Release in `publish`: the records up to
+        // here are complete.
+        self.write.load(Ordering::Acquire)
+    }
+
+    /// Makes the record at `record`, of `size` bytes, known to the runner. The
+    /// read-modify-write that must follow is the caller's ([one writer]).
+    #[inline]
+    pub(crate) fn publish(&self, record: *mut Record, size: usize) {
+        // ORDERING: Release: pairs with the Acquire in `complete_records`: whoever
+        // sees this sees the record's bytes.
+        self.write
+            .store(record.wrapping_byte_add(size), Ordering::Release);
+    }
+
+    /// Where the first record goes.
+    fn start(&self) -> *mut Record {
+        self.room.with_mut(|room| room.cast())
+    }
+
+    /// Whether no record was appended, except perhaps the last one.
+    ///
+    /// By the owner of the consumer.
+    pub(crate) fn is_untouched(&self) -> bool {
+        self.end_of_records() == self.start()
+    }
+}
+
 impl ChainPtr {
-    /// Makes a block in the given state, which holds the references too.
-    pub(super) fn new<T>(state: u64, info: ChainInfo) -> ChainPtr {
+    /// Makes a block in the given state, which says how many references there
+    /// are.
+    #[inline]
+    pub(crate) fn make<T>(state: AtomicState, info: ChainInfo) -> ChainPtr {
         #[cfg(tokio_deferred_loom)]
-        super::models::count(1);
-        let block = pool::take(Size::Block).cast::<Block>();
+        crate::core::models::count(1);
+        let block = pool::take(BLOCKS).cast::<Block>();
         let at = block.as_ptr();
         // SAFETY: the memory is fresh; each field is written once and none is
-        // read before. The inline room stays uninitialised, as its type says.
+        // read before. The room for records stays uninitialised, as its type says.
         unsafe {
-            (&raw mut (*at).state).write(AtomicU64::new(state));
+            (&raw mut (*at).state).write(state);
             (&raw mut (*at).slot).write(UnsafeCell::new(Slot::empty()));
-            (&raw mut (*at).fast_fire).write(UnsafeCell::new(Slot::empty()));
+            (&raw mut (*at).inline_value).write(UnsafeCell::new(Slot::empty()));
             (&raw mut (*at).put).write(put::<T>);
             (&raw mut (*at).info).write(info);
             #[cfg(tokio_deferred_loom)]
-            (&raw mut (*at).inline).write(UnsafeCell::new(Inline::uninit()));
+            (&raw mut (*at).room).write(UnsafeCell::new(InlineRoom::uninit()));
             let start = (*at).start();
             (&raw mut (*at).reader).write(UnsafeCell::new(Reader::new(start)));
             (&raw mut (*at).write).write(AtomicPtr::new(start));
@@ -87,143 +166,101 @@ impl ChainPtr {
             (&raw mut (*at).wait_generation).write(UnsafeCell::new(0));
             (&raw mut (*at).waker).write(UnsafeCell::new(MaybeUninit::uninit()));
         }
-        ChainPtr(block)
-    }
-
-    /// # Safety
-    ///
-    /// `raw` came from `into_raw`.
-    #[inline]
-    pub(super) unsafe fn from_raw_unchecked(raw: *mut Block) -> ChainPtr {
-        // SAFETY: the caller says so.
-        ChainPtr(unsafe { NonNull::new_unchecked(raw) })
-    }
-
-    pub(super) fn into_raw(self) -> *mut Block {
-        self.0.as_ptr()
+        ChainPtr::new(block.cast())
     }
 
     #[inline]
-    pub(super) fn block<'a>(self) -> &'a Block {
-        // SAFETY: invariant 1: the user of a ChainPtr holds a reference for as long
-        // as it uses what this returns.
-        unsafe { self.0.as_ref() }
+    pub(crate) fn block<'a>(self) -> &'a Block {
+        // SAFETY: [references]: the user of a ChainPtr holds a reference for as
+        // long as it uses what this returns.
+        unsafe { self.address().cast().as_ref() }
     }
 
     #[inline]
-    pub(super) fn load(self) -> State {
-        // ORDERING: Acquire: what a state says of the slot, the waker and the
-        // records was written before it.
-        State(self.block().state.load(Ordering::Acquire))
-    }
-
-    /// Goes from the state `from` to `to`, or returns the state there is.
-    #[inline]
-    pub(super) fn change(self, from: State, to: u64) -> Result<(), State> {
-        // ORDERING: AcqRel: each side of a change of state hands over what the
-        // old state gave it, and takes over what the new one does. Acquire on
-        // failure, as in `load`.
-        self.block()
-            .state
-            .compare_exchange(from.0, to, Ordering::AcqRel, Ordering::Acquire)
-            .map(drop)
-            .map_err(State)
-    }
-
-    /// Changes the state as `f` says of the one there is, and returns the state
-    /// that it decided on, and whether that was changed. While `f` says
-    /// [`Transition::WaitForUnlock`], it waits for whoever holds `LOCKED`.
-    #[inline]
-    pub(super) fn update(self, mut f: impl FnMut(State) -> Transition) -> (State, bool) {
-        let mut spin = Spin::new();
-        let mut state = self.load();
-        loop {
-            match f(state) {
-                Transition::To(to) => match self.change(state, to) {
-                    Ok(()) => return (state, true),
-                    Err(seen) => state = seen,
-                },
-                Transition::Abort => return (state, false),
-                Transition::WaitForUnlock => {
-                    spin.wait();
-                    state = self.load();
-                }
-            }
-        }
-    }
-
-    /// Sets `LOCKED` if `wanted` still says so of the state (invariant 5).
-    pub(super) fn lock_if(self, wanted: impl Fn(State) -> bool) -> Result<State, State> {
-        let (state, repr) = self.update(|s| {
-            if !wanted(s) {
-                Transition::Abort
-            } else if s.has(LOCKED) {
-                Transition::WaitForUnlock
-            } else {
-                Transition::To(s.0 | LOCKED)
-            }
-        });
-        if repr { Ok(state) } else { Err(state) }
-    }
-
-    /// Clears `LOCKED`, and `flags` with it.
-    pub(super) fn unlock_and_clear(self, flags: u64) {
-        // ORDERING: Release: what was done under the lock is done. No Acquire:
-        // nothing is read after.
-        self.block()
-            .state
-            .fetch_and(!(LOCKED | flags), Ordering::Release);
-    }
-
-    /// Clears a flag that nobody else clears.
-    pub(super) fn clear(self, flag: u64) {
-        // ORDERING: AcqRel: as in `change`.
-        self.block().state.fetch_and(!flag, Ordering::AcqRel);
+    pub(crate) fn state<'a>(self) -> &'a AtomicState {
+        &self.block().state
     }
 
     /// Adds a reference.
-    pub(super) fn retain(self) -> ChainPtr {
-        self.update(|s| Transition::To(s.with_ref().0));
+    pub(crate) fn retain(self) -> ChainPtr {
+        self.state().retain();
         self
     }
 
-    /// Gives up `refs` references, and clears `flags`, which are set.
+    /// Gives up `refs` references.
     #[inline]
-    pub(super) fn release(self, refs: u64, flags: u64) {
-        // ORDERING: AcqRel: Release, so that all that this holder did comes
-        // before the freeing; Acquire, so that the one who frees sees it.
-        let old = self
-            .block()
-            .state
-            .fetch_sub(refs * REF + flags, Ordering::AcqRel);
-        if State(old).refs() == refs {
-            // SAFETY: invariant 1: these were the last ones.
+    pub(crate) fn release(self, refs: u64) {
+        if self.state().release(refs) {
+            // SAFETY: [references]: these were the last ones.
             unsafe { self.free() };
         }
     }
 
-    /// Ends a run that gives up `refs` references, most often the last ones.
+    /// Moves the runner past `record`, of `size` bytes.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the runner, and this is its next record.
+    #[inline(always)]
+    pub(crate) unsafe fn pass(self, record: *mut Record, size: usize) {
+        self.block().reader.with_mut(|reader| {
+            // SAFETY: [one runner]; the reserve of the room that the record is in
+            // comes behind it.
+            unsafe { (*reader).read = record.byte_add(size) }
+        });
+    }
+
+    /// Takes the result out of the slot.
+    ///
+    /// # Safety
+    ///
+    /// The slot is the caller's ([slot]), and holds a `Result<T, Failure>`.
     #[inline]
-    pub(super) fn release_run(self, refs: u64, calls: &mut Calls) {
-        let mut state = self.load();
-        loop {
-            if state.has(AFTER_STAGE) {
-                self.clear(AFTER_STAGE);
-                calls.take_from(self);
-                state = self.load();
-                continue;
-            }
-            if state.refs() == refs {
-                // Nobody else has one, or could get one: no read-modify-write is
-                // needed to be the last. `load` acquires what the others gave up
-                // before.
-                // SAFETY: invariant 1: these are the last ones.
-                return unsafe { self.free() };
-            }
-            match self.change(state, state.0 - refs * REF - RUNNING) {
-                Ok(()) => return,
-                Err(seen) => state = seen,
-            }
+    pub(crate) unsafe fn take_result<T>(self) -> Result<T, Failure> {
+        // SAFETY: the caller says whose the slot is and what it holds.
+        let take = |slot: *mut Slot| unsafe { (*slot).take_result() };
+        self.block().slot.with_mut(take)
+    }
+
+    /// Puts a result into the slot.
+    ///
+    /// # Safety
+    ///
+    /// The slot is the caller's ([slot]), and empty.
+    #[inline]
+    pub(crate) unsafe fn put_result<T>(self, result: Result<T, Failure>) {
+        // SAFETY: the caller says whose the slot is.
+        let put = |slot: *mut Slot| unsafe { (*slot).put(result) };
+        self.block().slot.with_mut(put);
+    }
+
+    /// Puts a failure into the slot, as a result of the producer's type.
+    ///
+    /// # Safety
+    ///
+    /// The slot is the caller's ([slot]), and empty; no stage ran.
+    pub(crate) unsafe fn put_failure(self, failure: Failure) {
+        let block = self.block();
+        block.slot.with_mut(|slot| {
+            // SAFETY: the caller says so: before the first stage the type of the
+            // slot is the producer's ([types]).
+            unsafe { (block.put)(&mut *slot, UntypedResult::Failure(failure)) }
+        });
+    }
+
+    /// Frees the block, with a short way for the usual one.
+    ///
+    /// # Safety
+    ///
+    /// The caller has the last reference. The slot holds no value ([last record]).
+    #[inline]
+    pub(crate) unsafe fn free(self) {
+        if self.state().load_last().holds_something() {
+            // SAFETY: the caller has the last reference.
+            unsafe { self.free_slowly() }
+        } else {
+            // SAFETY: the same, and nothing is left in the block.
+            unsafe { self.dealloc() }
         }
     }
 
@@ -231,58 +268,36 @@ impl ChainPtr {
     ///
     /// # Safety
     ///
-    /// The caller has the last reference. The slot holds no value (8).
+    /// As for `free`.
     #[cold]
     #[inline(never)]
     unsafe fn free_slowly(self) {
         let mut next = Some(self);
         while let Some(this) = next.take() {
-            let state = this.load();
-            if state.has(FORWARDED) {
-                let forward = this.block().slot.with_mut(|slot| {
-                    // SAFETY: invariant 4: FORWARDED says what it holds, and we
-                    // are the last.
-                    unsafe { (*slot).take::<Forward>() }
-                });
-                // ORDERING: as in `release`.
-                let old = forward.to.block().state.fetch_sub(REF, Ordering::AcqRel);
-                next = State(old).is_sole().then_some(forward.to);
+            let (block, state) = (this.block(), this.state().load());
+            if state.is_forwarded() {
+                // SAFETY: [slot]: a forwarded chain's slot holds a Forward, and
+                // this thread has the last reference.
+                let forward = |slot: *mut Slot| unsafe { (*slot).take::<Forward>() };
+                let to = block.slot.with_mut(forward).to;
+                next = to.state().release(1).then_some(to);
             }
-            if state.has(CANCEL_HOOKS) {
+            if state.has_cancel_hooks() {
                 // Never fired: its value was refused, as nobody could see it.
-                let side = this.block().slot.with_mut(|slot| {
-                    // SAFETY: invariant 4, and we are the last.
-                    unsafe { (*slot).take::<CancelHooks>() }
-                });
-                catch_and_log("the drop of a canceller", || drop(side));
+                // SAFETY: [slot], as above.
+                let hooks = |slot: *mut Slot| unsafe { (*slot).take::<CancelHooks>() };
+                let hooks = block.slot.with_mut(hooks);
+                catch_and_log("the drop of a canceller", || drop(hooks));
             }
-            if state.has(WAKER) {
-                let waker = this.block().waker.with_mut(|waker| {
-                    // SAFETY: invariant 10, and we are the last.
-                    unsafe { (*waker).assume_init_read() }
-                });
+            if state.has_waker() {
+                // SAFETY: [waker]: `WAKER` says that one is there, and this thread
+                // has the last reference.
+                let waker = |waker: *mut MaybeUninit<Waker>| unsafe { (*waker).assume_init_read() };
+                let waker = block.waker.with_mut(waker);
                 catch_and_log("the drop of a waker", || drop(waker));
             }
-            // SAFETY: the last reference is ours, and all parts are done with.
+            // SAFETY: the last reference is ours, and nothing is left in the block.
             unsafe { this.dealloc() };
-        }
-    }
-
-    /// As `free_slowly`, with a short way for the usual block.
-    ///
-    /// # Safety
-    ///
-    /// As there.
-    #[inline]
-    pub(super) unsafe fn free(self) {
-        // ORDERING: the last reference is ours: nobody else changes it.
-        let state = State(self.block().state.load(Ordering::Relaxed));
-        if state.has(FORWARDED | WAKER | CANCEL_HOOKS) {
-            // SAFETY: the caller says so.
-            unsafe { self.free_slowly() }
-        } else {
-            // SAFETY: the caller says so, and nothing is left in the block.
-            unsafe { self.dealloc() }
         }
     }
 
@@ -291,29 +306,64 @@ impl ChainPtr {
     /// The last reference is the caller's; slot and waker are empty.
     #[inline]
     unsafe fn dealloc(self) {
-        // SAFETY: invariant 1: nobody has a reference any more; the block came
-        // from the pool.
         #[cfg(tokio_deferred_loom)]
-        super::models::count(-1);
-        // SAFETY: as above.
+        crate::core::models::count(-1);
+        let block: NonNull<Block> = self.address().cast();
+        // SAFETY: [references]: nobody has a reference any more; every record is
+        // consumed; the block came from the pool.
         unsafe {
             self.block().reader.with_mut(|reader| (*reader).end());
-            self.0.drop_in_place();
-            pool::give(Size::Block, self.0.cast());
+            block.drop_in_place();
+            pool::give(BLOCKS, block.cast());
         }
     }
 }
 
-/// What [`ChainPtr::update`] does next.
-pub(super) enum Transition {
-    To(u64),
-    Abort,
-    WaitForUnlock,
+/// A counted reference to a chain. Whoever has one may cancel the chain.
+pub(crate) struct Handle(ChainPtr);
+
+// SAFETY: a block is shared between threads by design; a Handle gives access to
+// its atomic state and to what a cancel needs, all of it Send.
+unsafe impl Send for Handle {}
+// SAFETY: as above; every method works on the atomic state.
+unsafe impl Sync for Handle {}
+
+impl Handle {
+    /// Makes a reference to a chain that the caller has one of.
+    pub(crate) fn to(chain: ChainPtr) -> Self {
+        Handle(chain.retain())
+    }
+
+    #[inline]
+    pub(crate) fn chain(&self) -> ChainPtr {
+        self.0
+    }
+
+    pub(crate) fn is_same(&self, other: &Handle) -> bool {
+        self.0 == other.0
+    }
+
+    /// Whether the chain has no result and its Deferred was not dropped.
+    pub(crate) fn is_awaited(&self) -> bool {
+        let state = self.0.state().load();
+        !state.is_at_rest() && !state.is_closed()
+    }
+
+    /// Whether the chain's Deferred was dropped, or ended, before the chain was
+    /// at rest.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.0.state().load().is_closed()
+    }
 }
 
-impl Block {
-    /// Where the first record goes.
-    pub(super) fn start(&self) -> *mut Record {
-        self.inline.with_mut(|inline| inline.cast())
+impl Clone for Handle {
+    fn clone(&self) -> Self {
+        Handle::to(self.0)
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.0.release(1);
     }
 }

@@ -2,18 +2,18 @@
 //! where somebody asked for it, its label, the span of its stages and its
 //! watcher.
 
-use super::give_back::Home;
+use super::record::RecordVTable;
 use crate::failure::Failure;
-use crate::sync::lock;
-use crate::sync::{AtomicPtr, Ordering, UnsafeCell};
+use crate::sync::{self, AtomicPtr, Ordering, UnsafeCell, lock};
+use std::any::Any;
 use std::panic::Location;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock};
-use tracing::Span;
+use tracing::{Id, Span};
 
 /// One word: where the chain was made, or a pointer (its lowest bit set) to
 /// more than that.
-pub(super) struct ChainInfo(AtomicPtr<()>);
+pub(crate) struct ChainInfo(AtomicPtr<()>);
 
 const EXT_TAG: usize = 1;
 
@@ -22,23 +22,46 @@ const _: () = {
 };
 
 /// What most chains do not have.
-pub(super) struct ChainInfoExt {
+pub(crate) struct ChainInfoExt {
     made: &'static Location<'static>,
     label: Mutex<Option<&'static str>>,
     /// What the runner calls when its run stops; see
-    /// [`after_stage`](super::after_stage).
-    pub(super) after_stage: crate::sync::Mutex<Vec<super::after_stage::Call>>,
-    /// The runner's: the span that the next stages run in, unless a run is in
-    /// it, and has it.
-    pub(super) span: UnsafeCell<Option<Span>>,
-    /// The owner of the consumer's: the span that was appended last.
-    pub(super) appended: UnsafeCell<Option<super::span::Current>>,
-    pub(super) watch: Option<Arc<dyn Watch>>,
-    /// The owner of the consumer's while nothing was appended; then the runner's.
-    pub(super) give_back: UnsafeCell<Option<Home>>,
+    /// [`after_stage`](crate::core::engine::after_stage).
+    pub(crate) after_stage: sync::Mutex<Vec<Call>>,
+    /// The span that the next stages run in, unless a run is in it, and has it.
+    /// The runner.
+    pub(crate) span: UnsafeCell<Option<Span>>,
+    /// The span that was appended last. The owner of the consumer.
+    pub(crate) appended: UnsafeCell<Option<SpanKey>>,
+    pub(crate) watch: Option<Arc<dyn Watch>>,
+    /// [home]: the owner of the consumer while nothing was appended; then the
+    /// runner.
+    pub(crate) home: UnsafeCell<Option<Home>>,
 }
 
-/// Somebody who follows what becomes of a chain: the debugger.
+/// A call that waits for the end of a run.
+pub(crate) type Call = Box<dyn FnOnce() + Send>;
+
+/// Which span is current: its identity, and that of its call site, as two
+/// subscribers may give the same identity.
+#[derive(Clone, PartialEq)]
+pub(crate) struct SpanKey(
+    pub(crate) Id,
+    pub(crate) Option<tracing::callsite::Identifier>,
+);
+
+/// Where the value of a chain goes back to if nobody takes it.
+pub(crate) struct Home {
+    /// The last record of a chain that is given up; for the value's type.
+    pub(crate) vtable: &'static RecordVTable,
+    pub(crate) to: Box<dyn Any + Send>,
+    /// Makes a `GiveBack<T>` of `to`, in a box.
+    pub(crate) detached: Detach,
+}
+
+type Detach = fn(Box<dyn Any + Send>) -> Option<Box<dyn Any>>;
+
+/// Follows what becomes of a chain, for the debugger.
 ///
 /// The core calls it under no lock; it must not call back into the chain.
 pub(crate) trait Watch: Send + Sync {
@@ -98,7 +121,7 @@ impl Watching {
 
 impl ChainInfo {
     #[inline]
-    pub(super) fn new(made: &'static Location<'static>) -> Self {
+    pub(crate) fn new(made: &'static Location<'static>) -> Self {
         if WATCH.is_on()
             && let Some(watch) = WATCH.watch(made)
         {
@@ -116,12 +139,12 @@ impl ChainInfo {
     }
 
     #[inline]
-    pub(super) fn ext(&self) -> Option<&ChainInfoExt> {
+    pub(crate) fn ext(&self) -> Option<&ChainInfoExt> {
         self.ext_in(self.word())
     }
 
     #[inline]
-    pub(super) fn has_ext(&self) -> bool {
+    pub(crate) fn has_ext(&self) -> bool {
         self.word().addr() & EXT_TAG != 0
     }
 
@@ -130,19 +153,19 @@ impl ChainInfo {
         if word.addr() & EXT_TAG == 0 {
             None
         } else {
-            // SAFETY: a word with its lowest bit set points to an ChainInfoExt, which
+            // SAFETY: a word with its lowest bit set points to a ChainInfoExt, which
             // lives as long as the ChainInfo.
             Some(unsafe { &*word.map_addr(|addr| addr & !EXT_TAG).cast::<ChainInfoExt>() })
         }
     }
 
     /// The number by which the watcher knows the chain.
-    pub(super) fn watch_id(&self) -> Option<u64> {
+    pub(crate) fn watch_id(&self) -> Option<u64> {
         self.watch().map(|watch| watch.id())
     }
 
     #[inline]
-    pub(super) fn watch(&self) -> Option<&Arc<dyn Watch>> {
+    pub(crate) fn watch(&self) -> Option<&Arc<dyn Watch>> {
         self.ext()?.watch.as_ref()
     }
 
@@ -151,13 +174,13 @@ impl ChainInfo {
     ///
     /// By the owner of the consumer.
     #[inline]
-    pub(super) fn is_plain(&self) -> bool {
+    pub(crate) fn is_plain(&self) -> bool {
         self.ext().is_none_or(ChainInfoExt::is_plain)
     }
 
     /// Returns the ChainInfoExt, made now if there is none. Any thread that
     /// holds a reference to the chain may call it.
-    pub(super) fn extend(&self) -> &ChainInfoExt {
+    pub(crate) fn extend(&self) -> &ChainInfoExt {
         let old = self.word();
         if self.ext_in(old).is_none() {
             let new = ChainInfoExt::new(self.made(), None).into_word();
@@ -179,8 +202,8 @@ impl ChainInfo {
     }
 
     #[inline]
-    pub(super) fn made(&self) -> &'static Location<'static> {
-        // Looked at once: the owner of the consumer may store an ChainInfoExt meanwhile.
+    pub(crate) fn made(&self) -> &'static Location<'static> {
+        // Looked at once: the owner of the consumer may store a ChainInfoExt meanwhile.
         let word = self.word();
         match self.ext_in(word) {
             Some(ext) => ext.made,
@@ -190,11 +213,11 @@ impl ChainInfo {
         }
     }
 
-    pub(super) fn label(&self) -> Option<&'static str> {
+    pub(crate) fn label(&self) -> Option<&'static str> {
         self.ext().and_then(|ext| *lock(&ext.label))
     }
 
-    pub(super) fn set_label(&self, label: &'static str) {
+    pub(crate) fn set_label(&self, label: &'static str) {
         let ext = self.extend();
         *lock(&ext.label) = Some(label);
         if let Some(watch) = &ext.watch {
@@ -208,20 +231,18 @@ impl ChainInfoExt {
         Box::new(ChainInfoExt {
             made,
             label: Mutex::new(None),
-            after_stage: crate::sync::Mutex::default(),
+            after_stage: sync::Mutex::default(),
             span: UnsafeCell::new(None),
             appended: UnsafeCell::new(None),
             watch,
-            give_back: UnsafeCell::new(None),
+            home: UnsafeCell::new(None),
         })
     }
 
     #[cold]
     fn is_plain(&self) -> bool {
-        // SAFETY: the home is the caller's, who owns the consumer (invariant 13).
-        let is_homeless = self
-            .give_back
-            .with(|give_back| unsafe { (*give_back).is_none() });
+        // SAFETY: [home]: the caller owns the consumer.
+        let is_homeless = self.home.with(|home| unsafe { (*home).is_none() });
         is_homeless && self.watch.is_none() && lock(&self.label).is_none()
     }
 

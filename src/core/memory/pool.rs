@@ -135,7 +135,10 @@ mod tests {
         assert!(shelf.take().is_none());
         let mut things = [0_u8; KEPT + 1];
         let pieces: Vec<_> = things.iter_mut().map(NonNull::from).collect();
-        let kept: Vec<_> = pieces.iter().map(|piece| shelf.put(*piece, Layout::new::<u8>())).collect();
+        let kept: Vec<_> = pieces
+            .iter()
+            .map(|piece| shelf.put(*piece, Layout::new::<u8>()))
+            .collect();
         assert!(kept[..KEPT].iter().all(|kept| *kept) && !kept[KEPT]);
         for piece in pieces[..KEPT].iter().rev() {
             assert_eq!(shelf.take(), Some(*piece));

@@ -7,7 +7,7 @@ use std::panic::Location;
 /// The header of a record. The closure follows it.
 #[repr(C, align(8))]
 pub(crate) struct Record {
-    pub(crate) kind: &'static RecordVTable,
+    pub(crate) vtable: &'static RecordVTable,
     pub(crate) payload: Payload,
 }
 
@@ -45,7 +45,7 @@ pub(crate) struct RecordVTable {
     ///
     /// The caller is the runner of the chain, and the record its next one.
     pub(crate) run: unsafe fn(*mut Record, ChainPtr) -> Flow,
-    pub(crate) sort: RecordClass,
+    pub(crate) class: RecordClass,
 }
 
 /// What the chain's own code has to know of a record beside how to run it.

@@ -157,7 +157,7 @@ static JUMP: RecordVTable = RecordVTable {
         // SAFETY: a jump's payload is a chunk.
         Flow::Jump(unsafe { (*record).payload.chunk })
     },
-    sort: RecordClass::Other,
+    class: RecordClass::Other,
 };
 
 impl Writer {
@@ -190,7 +190,7 @@ impl Writer {
         // SAFETY: the reserve, which has the size of a jump, is free at `write`.
         unsafe {
             write.write(Record {
-                kind: &JUMP,
+                vtable: &JUMP,
                 payload: Payload { chunk },
             });
             chunk.add(1).cast()
