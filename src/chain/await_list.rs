@@ -32,9 +32,17 @@ struct Noted {
 /// Numbers for coroutines; 0 is none.
 static NEXT: Numbers = Numbers::new();
 
+/// The coroutine that a thread polls.
+struct Current {
+    awaited: Awaited,
+    /// It is a local one: it stays on this thread, and so may know of chains
+    /// that do.
+    confined: bool,
+}
+
 thread_local! {
-    /// The list of the coroutine that this thread polls.
-    static CURRENT: RefCell<Option<Awaited>> = const { RefCell::new(None) };
+    /// What the coroutine that this thread polls awaits.
+    static CURRENT: RefCell<Option<Current>> = const { RefCell::new(None) };
 }
 
 impl Awaited {
@@ -103,23 +111,63 @@ impl List {
 
 /// Makes `list` that of the coroutine which polls on this thread.
 pub(crate) fn enter(list: Awaited) -> Entered {
-    // On a thread that is going away nothing is with_trace.
-    let outer = CURRENT.try_with(|current| current.borrow_mut().replace(list));
+    let confined = false;
+    replace_current(Some(Current {
+        awaited: list,
+        confined,
+    }))
+}
+
+/// The same, of a coroutine that stays on this thread.
+pub(crate) fn enter_confined(list: Awaited) -> Entered {
+    let confined = true;
+    replace_current(Some(Current {
+        awaited: list,
+        confined,
+    }))
+}
+
+/// Hides the list of a coroutine that may be cancelled from another thread:
+/// nothing is noted in it before the value that is returned is dropped. A
+/// local chain is polled so, as such a cancel would run it on that thread.
+pub(crate) fn hide_from_sendable() -> Option<Entered> {
+    let is_sendable = CURRENT.try_with(|current| {
+        let current = current.borrow();
+        current.as_ref().is_some_and(|current| !current.confined)
+    });
+    is_sendable.unwrap_or(false).then(|| replace_current(None))
+}
+
+fn replace_current(current: Option<Current>) -> Entered {
+    // On a thread that is going away nothing is noted.
+    let outer = CURRENT.try_with(|place| place.replace(current));
     let outer = outer.ok().flatten();
     Entered { outer }
 }
 
 /// A poll of a coroutine, inside which others may be polled.
 pub(crate) struct Entered {
-    outer: Option<Awaited>,
+    outer: Option<Current>,
 }
 
 impl Entered {
     /// Ends the poll, and returns the list.
     pub(crate) fn leave(mut self) -> Awaited {
         let outer = self.outer.take();
-        let list = CURRENT.try_with(|current| current.replace(outer));
-        list.ok().flatten().unwrap_or_default()
+        let current = CURRENT.try_with(|place| place.replace(outer));
+        // The drop of `self` is nothing any more.
+        std::mem::forget(self);
+        let current = current.ok().flatten();
+        current.map(|current| current.awaited).unwrap_or_default()
+    }
+}
+
+impl Drop for Entered {
+    /// Ends what was hidden.
+    fn drop(&mut self) {
+        let outer = self.outer.take();
+        let inner = CURRENT.try_with(|place| place.replace(outer));
+        drop(inner);
     }
 }
 
@@ -128,8 +176,8 @@ impl Entered {
 pub(super) fn note(known: u64, handle: impl FnOnce() -> Handle) -> u64 {
     let with_trace = CURRENT.try_with(|current| match &mut *current.borrow_mut() {
         None => 0,
-        Some(list) if list.number() == known && known != 0 => known,
-        Some(list) => list.0.get_or_insert_default().add(handle()),
+        Some(Current { awaited, .. }) if awaited.number() == known && known != 0 => known,
+        Some(Current { awaited, .. }) => awaited.0.get_or_insert_default().add(handle()),
     });
     with_trace.unwrap_or(0)
 }
@@ -137,7 +185,10 @@ pub(super) fn note(known: u64, handle: impl FnOnce() -> Handle) -> u64 {
 /// Takes back what [`note`] with_trace, if that coroutine polls on this thread.
 pub(super) fn forget(known: u64, is_same: impl Fn(&Handle) -> bool) {
     let gone = CURRENT.try_with(|current| match &mut *current.borrow_mut() {
-        Some(Awaited(Some(list))) if list.number == known => {
+        Some(Current {
+            awaited: Awaited(Some(list)),
+            ..
+        }) if list.number == known => {
             let mut with_trace = list.with_trace.iter();
             let place = with_trace.rposition(|with_trace| is_same(&with_trace.handle));
             place.map(|place| list.with_trace.remove(place))
