@@ -27,7 +27,7 @@ mod shared_resolver;
 mod stages;
 
 pub use crate::core::Resolver;
-pub(crate) use await_list::{Awaited, enter};
+pub(crate) use await_list::{AwaitList, enter};
 pub use cancel::{CancelHandle, CancelOnDrop};
 pub use deferred::Deferred;
 pub(crate) use fire_once::FireOnce;
