@@ -123,7 +123,7 @@ pub mod task;
 pub mod testing;
 pub mod threads;
 
-pub use bridge::{CoroutineResult, inline_callbacks, set_default_runtime};
+pub use bridge::{CoroutineResult, Job, JobDropped, inline_callbacks, set_default_runtime};
 pub use chain::{
     CancelHandle, CancelOnDrop, Deferred, Outcome, Pause, Resolver, SharedResolver, Started,
 };

@@ -27,7 +27,7 @@ mod shared_resolver;
 pub(crate) mod stages;
 
 pub use crate::core::Resolver;
-pub(crate) use await_list::{Awaited, enter, enter_confined, hide_from_sendable};
+pub(crate) use await_list::{AwaitList, enter, hide_from_sendable};
 pub use cancel::{CancelHandle, CancelOnDrop};
 pub use deferred::Deferred;
 pub(crate) use fire_once::FireOnce;

@@ -102,8 +102,8 @@ mod trampoline;
 mod unhandled;
 mod waker;
 
-pub(crate) use cancel::{Attempt, CancelRequest, Delegate, Handle, Running, Sent};
-pub(crate) use consumer::{Consumer, OnCancel, pair, pair_with};
+pub(crate) use cancel::{Attempt, AwaitState, CancelRequest, Delegate, Handle, Running, Sent};
+pub(crate) use consumer::{Awaiter, Consumer, OnCancel, pair, pair_with};
 pub(crate) use due_run::DueRun;
 pub(crate) use empty_chain::EmptyChain;
 pub(crate) use give_back::{GiveBack, ReturnTo};

@@ -28,7 +28,7 @@
 
 use super::spawner::spawn;
 use super::{LocalDeferred, OnThread};
-use crate::chain::{Awaited, Deferred, Resolver, enter_confined};
+use crate::chain::{AwaitList, Deferred, Resolver, enter};
 use crate::core::{CancelRequest, Delegate, Handle as ChainHandle, Sent, trampoline};
 use crate::failure::{Failure, NoRuntime, catch_and_log};
 use futures::task::{ArcWake, AtomicWaker, waker, waker_ref};
@@ -61,7 +61,7 @@ struct Parts<F, T> {
     woken: Cell<bool>,
     task: Cell<TaskState>,
     kept: RefCell<Vec<CancelRequest>>,
-    awaited: RefCell<Awaited>,
+    awaited: RefCell<AwaitList>,
     /// None as long as nobody has the Deferred, and once it is fired.
     resolver: RefCell<Option<Resolver<OnThread<T>>>>,
     remote: Arc<Remote>,
@@ -168,7 +168,7 @@ where
         woken: Cell::new(false),
         task: Cell::new(TaskState::None),
         kept: RefCell::default(),
-        awaited: RefCell::default(),
+        awaited: RefCell::new(AwaitList::confined()),
         resolver: RefCell::new(None),
         remote: Arc::default(),
         runtime: Handle::try_current().ok(),
@@ -199,7 +199,7 @@ impl<F: Future<Output = Output<T>> + 'static, T: 'static> Coroutine<F, T> {
             remote: remote.data(),
             of_fires: waker(self.clone()),
         });
-        let noting = enter_confined(parts.awaited.take());
+        let noting = enter(parts.awaited.take());
         let to_enter = match (&parts.runtime, Handle::try_current()) {
             (Some(runtime), Err(none)) if none.is_missing_context() => Some(runtime),
             _ => None,
@@ -247,7 +247,7 @@ impl<F: Future<Output = Output<T>> + 'static, T: 'static> Coroutine<F, T> {
             parts.phase.set(Phase::Running);
             if !parts.kept.borrow().is_empty() {
                 // Those that have their results by now woke it for this poll.
-                parts.awaited.borrow_mut().sweep();
+                parts.awaited.borrow_mut().mark_seen();
             }
             match self.poll() {
                 Poll::Ready(result) => return self.finish(Some(result)),
@@ -283,7 +283,7 @@ impl<F: Future<Output = Output<T>> + 'static, T: 'static> Coroutine<F, T> {
         // before, and then the flag is seen below.
         fence(Ordering::Acquire);
         let is_awaited_elsewhere = is_known || parts.remote.is_woken();
-        if !is_awaited_elsewhere && !parts.awaited.borrow().now().is_empty() {
+        if !is_awaited_elsewhere && !parts.awaited.borrow().pending().is_empty() {
             // A fire of what it awaits resumes it.
             return;
         }
@@ -323,7 +323,7 @@ impl<F: Future<Output = Output<T>> + 'static, T: 'static> Coroutine<F, T> {
             if !late.is_empty() && is_busy {
                 return parts.kept.borrow_mut().push(request);
             }
-            let awaited = parts.awaited.borrow().now();
+            let awaited = parts.awaited.borrow().pending();
             if awaited.is_empty() {
                 if !parts.awaited.borrow().is_waking() {
                     return self.stop_cancelled(request);
