@@ -1,7 +1,7 @@
 //! Instructions per piece of work, which no busy machine changes, held against
 //! those in `instructions.txt`.
 //!
-//! `cargo bench --bench instructions` needs `valgrind`; it fails if a count is
+//! `cargo bench -p tokio-deferred-benches --bench instructions` needs `valgrind`; it fails if a count is
 //! more than 2 % above the one on file, and `-- --save` puts the new ones
 //! there. The counts hold for the compiler and the allocator named in the
 //! file. To see where they go:

@@ -1,8 +1,8 @@
 //! Each piece of work under criterion, with a Deferred and with its peers.
 //!
-//! `cargo bench --bench peers` takes about three minutes;
-//! `cargo bench --bench peers -- --quick` a fraction of it, and a name runs
-//! what it matches: `cargo bench --bench peers -- chain10`. Times drift from
+//! `cargo bench -p tokio-deferred-benches --bench peers` takes about three minutes;
+//! `cargo bench -p tokio-deferred-benches --bench peers -- --quick` a fraction of it, and a name runs
+//! what it matches: `cargo bench -p tokio-deferred-benches --bench peers -- chain10`. Times drift from
 //! run to run: `--bench ratios` gives the ratios within one.
 
 mod contest;

@@ -1,7 +1,7 @@
 //! The ratios that the library is held to, each from one process in which the
 //! contestants take turns.
 //!
-//! `cargo bench --bench ratios` prints them as two Markdown tables and takes
+//! `cargo bench -p tokio-deferred-benches --bench ratios` prints them as two Markdown tables and takes
 //! less than a minute; a word after `--` keeps the rows whose work starts with
 //! it. A ratio is the median over the rounds of the ratio within a round, so a
 //! machine that gets slower or faster meanwhile changes little.

@@ -93,6 +93,7 @@
 //! | one result for several consumers | [`SharedDeferred`] |
 //! | limits, shared with async code | [`DeferredSemaphore`], [`DeferredLock`], [`DeferredQueue`], [`DeferredFilesystemLock`] |
 //! | threads | [`threads`] |
+//! | values and callbacks that are not `Send`, on any main loop | [`local`] |
 //! | time and loops | [`task`] |
 //! | who waits on whom, and why | [`debug`] |
 //! | tests | [`testing`] |
@@ -113,6 +114,7 @@ mod failure;
 #[doc(hidden)]
 pub mod fault_injection;
 pub mod guide;
+pub mod local;
 #[cfg(tokio_deferred_loom)]
 mod models;
 mod primitive;
@@ -121,7 +123,7 @@ pub mod task;
 pub mod testing;
 pub mod threads;
 
-pub use bridge::{CoroutineResult, inline_callbacks, set_default_runtime};
+pub use bridge::{CoroutineResult, Job, JobDropped, inline_callbacks, set_default_runtime};
 pub use chain::{
     CancelHandle, CancelOnDrop, Deferred, Outcome, Pause, Resolver, SharedResolver, Started,
 };

@@ -20,20 +20,24 @@
 //! # }
 //! ```
 
-// Invariants:
+// Rules:
 //
-// 1. A job that a runtime takes is run, or its Deferred is fired with
-//    NoRuntime: the job's drop does that.
-// 2. Who would block a runtime's own thread is refused before anything runs.
+// [run or failed]   A call that a runtime takes is made, or its Deferred is fired
+//                   with NoRuntime: the drop of the job does that.
+// [one taker]       The function of a call is taken out under a lock by the one
+//                   that disposes of it: the thread that calls it, a cancel, or
+//                   the drop of the job. So a cancel that comes first drops the
+//                   function at once, however long the queue is.
+// [refused first]   Code that would block a thread that runs tasks is refused
+//                   before anything runs.
 
-use crate::bridge::find_runtime;
+use crate::bridge::{Work, WorkGuard, find_runtime, may_block};
 use crate::chain::{Deferred, Outcome, Resolver};
 use crate::failure::{DeferredError, Failure, NoRuntime, catch_and_log, discard, report};
+use crate::sync::lock;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, mpsc};
 use tokio::runtime::Handle;
-use tokio::sync::oneshot;
-use tokio::task::AbortHandle;
 
 /// The thread runs a runtime's tasks, so waiting in it would stop them, the
 /// one that is waited for among them.
@@ -62,13 +66,19 @@ pub struct CannotBlock;
 /// one, keeps for that ([`tokio::task::spawn_blocking`]). The stages run on it
 /// as well; [`Deferred::via`] moves them to a task.
 ///
-/// Cancelling the Deferred takes a call that has not begun from the queue; one
-/// that has begun runs to its end, and its result is dropped.
+/// A cancel fails the Deferred at once. If the call has not begun, it is never
+/// made, and the cancelling thread drops `f`. A call that has begun cannot be
+/// stopped: it runs to its end, and its result is dropped there. Where it was
+/// started by the function given to
+/// [`DeferredSemaphore::run`](crate::DeferredSemaphore::run) or
+/// [`DeferredLock::run`](crate::DeferredLock::run), the permit comes back when
+/// the call is over: no more calls run than the semaphore allows.
 ///
 /// # Errors
 ///
 /// Without a runtime, or when it shuts down before the call, `f` is dropped and
-/// the failure is [`NoRuntime`].
+/// the failure is [`NoRuntime`]. So it is when the system has no thread left, of
+/// which Tokio tells by a panic.
 ///
 /// # Examples
 ///
@@ -111,21 +121,17 @@ pub fn defer_to_thread_on<R: Outcome>(
     handle: &Handle,
     f: impl FnOnce() -> R + Send + 'static,
 ) -> Deferred<R::Output> {
-    let queued = Arc::new(OnceLock::<AbortHandle>::new());
-    let stop = queued.clone();
+    let call = Arc::new(Call::new(f, Work::start()));
+    let cancelled = call.clone();
     let (resolver, d) = Deferred::with_canceller(move || {
-        if let Some(job) = stop.get() {
-            job.abort();
-        }
+        cancelled.give_up();
         None
     });
     let d = d.fired_by("a thread");
-    let job = Job::new(f, resolver, Location::caller());
+    let job = Job::new(call, resolver, Location::caller());
     // Tokio panics if it cannot start a thread; then it drops the job.
-    match catch_unwind(AssertUnwindSafe(|| handle.spawn_blocking(|| job.run()))) {
-        // Nobody else has the Deferred yet, so no cancel came before this.
-        Ok(task) => drop(queued.set(task.abort_handle())),
-        Err(payload) => discard(payload),
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| handle.spawn_blocking(|| job.run()))) {
+        discard(payload);
     }
     d
 }
@@ -230,9 +236,9 @@ pub fn call_from_thread<R: Outcome>(handle: &Handle, f: impl FnOnce() -> R + Sen
 /// - The failure of `f`, or of the Deferred that it returned; its panic.
 /// - [`CannotBlock`] where Tokio does not allow to block (in a task, or in the
 ///   future given to `block_on`), where it could wait for itself for ever; `f`
-///   is dropped. Such code awaits a Deferred instead. Tokio can only be asked
-///   by a panic, whose message is printed.
-/// - [`NoRuntime`] if the runtime is gone.
+///   is dropped. Such code awaits a Deferred instead. No panic is raised to find
+///   that out.
+/// - [`NoRuntime`] if the runtime is gone, or shuts down meanwhile.
 ///
 /// # Examples
 ///
@@ -254,28 +260,15 @@ pub fn blocking_call_from_thread<R: Outcome>(
         give_up(f);
         return Err(Failure::from_error(CannotBlock, made).into());
     }
-    let (tx, rx) = oneshot::channel();
+    let (tx, rx) = mpsc::channel();
     call_on(handle, f, made).end(move |result| {
-        if let Err(Err(failure)) = tx.send(result) {
+        if let Err(mpsc::SendError(Err(failure))) = tx.send(result) {
             report(failure, made, None);
         }
     });
-    match rx.blocking_recv() {
+    match rx.recv() {
         Ok(result) => result.map_err(DeferredError::from),
-        Err(_) => Err(Failure::from_error(NoRuntime::new(), made).into()),
-    }
-}
-
-/// Whether Tokio lets this thread block, which it says only by a panic.
-fn may_block() -> bool {
-    let (tx, rx) = oneshot::channel();
-    let _ = tx.send(());
-    match catch_unwind(AssertUnwindSafe(|| rx.blocking_recv())) {
-        Ok(_) => true,
-        Err(payload) => {
-            discard(payload);
-            false
-        }
+        Err(mpsc::RecvError) => Err(Failure::from_error(NoRuntime::new(), made).into()),
     }
 }
 
@@ -286,7 +279,7 @@ fn call_on<R: Outcome>(
     made: &'static Location<'static>,
 ) -> Deferred<R::Output> {
     let (resolver, d) = Deferred::new();
-    let job = Job::new(f, resolver, made);
+    let job = Job::new(Arc::new(Call::new(f, None)), resolver, made);
     handle.spawn(async move { job.run() });
     d.fired_by("a task")
 }
@@ -296,9 +289,35 @@ fn give_up<F>(f: F) {
     catch_and_log("the drop of a call that was not made", || drop(f));
 }
 
-/// A call on its way to a thread (invariant 1).
+/// A function that is to be called by another thread, unless a cancel comes
+/// first.
+struct Call<F> {
+    /// [one taker].
+    parts: Mutex<Option<(F, Option<WorkGuard>)>>,
+}
+
+impl<F> Call<F> {
+    fn new(f: F, work: Option<WorkGuard>) -> Self {
+        let parts = Mutex::new(Some((f, work)));
+        Call { parts }
+    }
+
+    fn take(&self) -> Option<(F, Option<WorkGuard>)> {
+        lock(&self.parts).take()
+    }
+
+    fn give_up(&self) {
+        if let Some((f, work)) = self.take() {
+            give_up(f);
+            drop(work);
+        }
+    }
+}
+
+/// A call on its way to a thread: [run or failed].
 struct Job<F, T: Send + 'static> {
-    parts: Option<(F, Resolver<T>)>,
+    call: Arc<Call<F>>,
+    resolver: Option<Resolver<T>>,
     made: &'static Location<'static>,
 }
 
@@ -308,24 +327,37 @@ where
     R: Outcome,
 {
     fn run(mut self) {
-        if let Some((f, resolver)) = self.parts.take() {
-            Deferred::came_of(f, self.made).chain_deferred(resolver);
+        let Some(resolver) = self.resolver.take() else {
+            return;
+        };
+        match self.call.take() {
+            Some((f, None)) => Deferred::came_of(f, self.made).chain_deferred(resolver),
+            Some((f, Some(work))) => {
+                let outcome = Deferred::came_of(f, self.made).finally(move || drop(work));
+                outcome.chain_deferred(resolver);
+            }
+            // It was cancelled, and the cancel fires it.
+            None => drop(resolver),
         }
     }
 }
 
 impl<F, T: Send + 'static> Job<F, T> {
-    fn new(f: F, resolver: Resolver<T>, made: &'static Location<'static>) -> Self {
-        let parts = Some((f, resolver));
-        Job { parts, made }
+    fn new(call: Arc<Call<F>>, resolver: Resolver<T>, made: &'static Location<'static>) -> Self {
+        let resolver = Some(resolver);
+        Job {
+            call,
+            resolver,
+            made,
+        }
     }
 }
 
 impl<F, T: Send + 'static> Drop for Job<F, T> {
     fn drop(&mut self) {
-        if let Some((f, resolver)) = self.parts.take() {
-            give_up(f);
-            // A cancel may have taken it from the queue, and answers itself.
+        if let Some(resolver) = self.resolver.take() {
+            self.call.give_up();
+            // The cancel that came first answers itself.
             if !resolver.is_cancelled() {
                 resolver.fire(Err(Failure::from_error(NoRuntime::new(), self.made)));
             }

@@ -1,9 +1,13 @@
 //! Work on other threads, and calls from them.
 
+use std::cell::Cell;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use tokio::runtime::{Builder, Handle, Runtime};
-use tokio_deferred::{Deferred, Failure, NoRuntime, testing, threads};
+use tokio_deferred::{
+    Deferred, DeferredLock, DeferredSemaphore, Failure, NoRuntime, testing, threads,
+};
 
 /// A runtime with one thread for blocking code.
 fn one_thread() -> Runtime {
@@ -89,6 +93,85 @@ fn cancel_after_the_call_began_then_its_value_is_dropped() {
     let next = threads::defer_to_thread_on(runtime.handle(), || Ok(()));
     runtime.block_on(next).unwrap();
     assert_eq!(Arc::strong_count(&value), 1);
+}
+
+#[test]
+fn cancel_before_the_call_begins_drops_it_at_once() {
+    let runtime = one_thread();
+    let (let_go, wait) = mpsc::channel::<()>();
+    let first = threads::defer_to_thread_on(runtime.handle(), move || Ok(wait.recv()?));
+    let value = Arc::new(());
+    let inside = value.clone();
+    let second = threads::defer_to_thread_on(runtime.handle(), move || Ok(inside));
+    second.cancel();
+    assert_eq!(Arc::strong_count(&value), 1, "the queue keeps it");
+    assert!(testing::failure_of(second).is_cancelled());
+    let_go.send(()).unwrap();
+    runtime.block_on(first).unwrap();
+}
+
+/// What a cancelled call on a thread was given comes back when it is over.
+#[test]
+fn cancel_a_call_under_a_permit_then_the_permit_comes_back_after_it() {
+    let runtime = Runtime::new().unwrap();
+    let _entered = runtime.enter();
+    let semaphore = DeferredSemaphore::new(1);
+    let lock = DeferredLock::new();
+    let (began, has_begun) = mpsc::channel();
+    let (let_go, wait) = mpsc::channel::<()>();
+    let (done, is_done) = mpsc::channel::<()>();
+    let (inner, outer) = (lock.clone(), semaphore.clone());
+    let d = outer.run(move || {
+        inner.run(move || {
+            threads::defer_to_thread(move || {
+                began.send(()).unwrap();
+                let result = wait.recv();
+                drop(done);
+                Ok(result?)
+            })
+        })
+    });
+    has_begun.recv().unwrap();
+    d.cancel();
+    assert!(testing::failure_of(d).is_cancelled());
+    assert!(semaphore.tokens() == 0 && lock.is_locked());
+    let waiting = semaphore.run(|| Ok(2));
+    testing::assert_no_result(&waiting);
+    let_go.send(()).unwrap();
+    assert!(is_done.recv().is_err());
+    assert_eq!(runtime.block_on(waiting).unwrap(), 2);
+    runtime.block_on(lock.run(|| Ok(()))).unwrap();
+}
+
+#[test]
+fn cancel_a_call_under_a_permit_before_it_begins_then_the_permit_comes_back() {
+    let runtime = one_thread();
+    let _entered = runtime.enter();
+    let (let_go, wait) = mpsc::channel::<()>();
+    let first = threads::defer_to_thread(move || Ok(wait.recv()?));
+    let semaphore = DeferredSemaphore::new(1);
+    let d = semaphore.run(|| threads::defer_to_thread(|| Ok(())));
+    d.cancel();
+    assert!(testing::failure_of(d).is_cancelled());
+    assert_eq!(semaphore.tokens(), 1);
+    let_go.send(()).unwrap();
+    runtime.block_on(first).unwrap();
+}
+
+#[test]
+fn a_job_that_panics_after_it_started_a_call_keeps_the_permit_for_that() {
+    let runtime = Runtime::new().unwrap();
+    let _entered = runtime.enter();
+    let semaphore = DeferredSemaphore::new(1);
+    let (let_go, wait) = mpsc::channel::<()>();
+    let d = semaphore.run(move || -> Result<(), Failure> {
+        threads::defer_to_thread(move || Ok(wait.recv()?)).log_errors();
+        panic!("no more")
+    });
+    assert!(testing::failure_of(d).is_panic());
+    // The panic went through the permit: only an outcome is waited for.
+    assert_eq!(semaphore.tokens(), 1);
+    let_go.send(()).unwrap();
 }
 
 #[test]
@@ -252,6 +335,62 @@ fn blocking_call_from_a_runtimes_own_thread_is_refused() {
         tokio::task::block_in_place(|| threads::blocking_call_from_thread(&handle, || Ok(1)))
     });
     assert_eq!(many.block_on(allowed).unwrap().unwrap(), 1);
+}
+
+/// Whether blocking is allowed is found out without a panic, of which a hook
+/// would hear, and takes nothing from a task's budget.
+#[test]
+fn blocking_call_is_refused_without_a_panic() {
+    static PANICS: AtomicUsize = AtomicUsize::new(0);
+    thread_local! {
+        static COUNTS: Cell<bool> = const { Cell::new(false) };
+    }
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        if COUNTS.get() {
+            // ORDERING: it is read after the threads that add to it.
+            PANICS.fetch_add(1, Ordering::Relaxed);
+        }
+        hook(info);
+    }));
+    let many = one_thread();
+    let one = Builder::new_current_thread().build().unwrap();
+    let target = many.handle().clone();
+    let is_refused = move || {
+        COUNTS.set(true);
+        let call = threads::blocking_call_from_thread(&target, || Ok(1));
+        COUNTS.set(false);
+        call.is_err_and(|error| error.is::<threads::CannotBlock>())
+    };
+    for runtime in [&many, &one] {
+        assert!(runtime.block_on(async { is_refused() }));
+        let in_task = is_refused.clone();
+        let task = runtime.spawn(async move {
+            let refused = (in_task(), in_task());
+            assert!(tokio::task::coop::has_budget_remaining());
+            refused == (true, true)
+        });
+        assert!(runtime.block_on(task).unwrap());
+        // A coroutine's first poll has no budget.
+        let in_coroutine = is_refused.clone();
+        let task = runtime.spawn(async move {
+            let d = Deferred::from_coroutine(async move { Ok::<_, Failure>(in_coroutine()) });
+            d.await.unwrap()
+        });
+        assert!(runtime.block_on(task).unwrap());
+        let entered = runtime.enter();
+        assert!(!is_refused());
+        drop(entered);
+        let in_thread = is_refused.clone();
+        let call = threads::defer_to_thread_on(runtime.handle(), move || Ok(in_thread()));
+        assert!(!many.block_on(call).unwrap());
+    }
+    let in_place = is_refused.clone();
+    let task = many.spawn(async move { tokio::task::block_in_place(in_place) });
+    assert!(!many.block_on(task).unwrap());
+    assert!(!is_refused());
+    // ORDERING: as above.
+    assert_eq!(PANICS.load(Ordering::Relaxed), 0);
 }
 
 #[test]

@@ -8,6 +8,7 @@
 //! 2. A missing runtime is a failure with [`NoRuntime`](crate::NoRuntime),
 //!    never a panic.
 
+mod blocking;
 mod convert;
 mod coroutine;
 mod from_future;
@@ -16,10 +17,15 @@ mod inline_callbacks;
 mod models;
 mod poll_on_wake;
 mod runtime;
+mod spawn;
+mod unstoppable;
 mod via;
 
+pub(crate) use blocking::may_block;
 pub(crate) use convert::task_failure;
 pub use inline_callbacks::{CoroutineResult, inline_callbacks};
 pub(crate) use poll_on_wake::run_each;
 pub use runtime::set_default_runtime;
 pub(crate) use runtime::{enter, find_runtime, runtime_to_enter, spawn_or};
+pub(crate) use unstoppable::{Work, WorkGuard, note_work};
+pub use via::{Job, JobDropped};

@@ -20,8 +20,8 @@
 //! | [`memory`] | the block, its records, what its slot may hold |
 //! | [`state`] | the state machine: every transition, by name |
 //!
-//! [`shared_future`] is not about chains: it keeps a future that several threads
-//! poll in turn. To follow one fire, begin at [`Producer::fire`]:
+//! Two files are not about chains: [`shared_future`] keeps a future that several
+//! threads poll in turn, [`on_thread`] a value that stays on its thread. To follow one fire, begin at [`Producer::fire`]:
 //!
 //! ```text
 //!  Resolver::callback                       chain/resolver.rs
@@ -137,6 +137,7 @@ mod engine;
 mod memory;
 #[cfg(tokio_deferred_loom)]
 mod models;
+mod on_thread;
 mod repr;
 mod shared_future;
 mod state;
@@ -153,11 +154,14 @@ pub(crate) use engine::{
     cancel::{Attempt, Running, Sent},
     due_run::DueRun,
     span::CurrentSpan,
+    trampoline::trampoline,
 };
 pub(crate) use memory::{
+    awaiter::{AwaitState, Awaiter},
     block::Handle,
     cancel_hooks::{CancelRequest, Delegate},
     info::{WATCH, Watch, WatchState},
 };
+pub(crate) use on_thread::OnThread;
 pub(crate) use repr::Repr;
 pub(crate) use shared_future::{Controller, FirstTurn, OutputSink, PollErased, SharedFuture};

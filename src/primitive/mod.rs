@@ -35,11 +35,15 @@ pub use race::race;
 pub use semaphore::DeferredSemaphore;
 pub use share::SharedDeferred;
 
+use crate::bridge::note_work;
 use crate::chain::{Deferred, Outcome};
 use std::panic::Location;
+use std::sync::{Arc, Mutex};
 
 /// Runs `job` once `acquired` has what it asked for, which is released when
-/// the job's outcome is known, before the stages that follow.
+/// the job's outcome is known, before the stages that follow. If the job started
+/// work that cannot be stopped, and is cancelled, it is released when that work
+/// is over.
 #[track_caller]
 fn run_holding<G, R>(
     acquired: Deferred<G>,
@@ -52,9 +56,18 @@ where
     let made = Location::caller();
     acquired.add_callback(move |guard| {
         // A job that panics unwinds through the guard.
-        let outcome = job().into_deferred(made);
+        let (outcome, work) = note_work(job);
+        let outcome = outcome.into_deferred(made);
         #[cfg(tokio_deferred_break)]
         let guard = crate::fault_injection::lose_permit(guard);
+        if work.is_empty() {
+            return outcome.finally(move || drop(guard));
+        }
+        // The last of them that is over releases it.
+        let guard = Arc::new(Mutex::new(guard));
+        for work in work {
+            work.hold(guard.clone());
+        }
         outcome.finally(move || drop(guard))
     })
 }

@@ -10,6 +10,7 @@ use crate::core::engine::due_run::DueRun;
 use crate::core::engine::fire::{fire_chained, with_cancel_calls};
 use crate::core::engine::run::run;
 use crate::core::engine::{fast_fire, span, waker};
+use crate::core::memory::awaiter::Awaiter;
 use crate::core::memory::block::Handle;
 use crate::core::memory::cancel_hooks::{
     Answer, CancelCalls, CancelHooks, CancelRequest, Canceller, Delegate,
@@ -138,6 +139,7 @@ impl<T> Consumer<T> {
         // looked for no more, as the caller says.
         unsafe {
             let result = fast_fire::take_at_rest::<T>(chain, state);
+            chain.block().forget_awaiter();
             give_back::forget(chain);
             fast_fire::forget(chain, state);
             Some(result)
@@ -241,17 +243,15 @@ impl<T> Consumer<T> {
         waker::poll_rest(self.chain(), cx)
     }
 
-    /// The coroutine that awaits the chain, by number; 0 is none.
-    pub(crate) fn awaited_by(&mut self) -> u64 {
-        // SAFETY: the consumer is ours.
-        self.chain().block().awaited_by.with(|by| unsafe { *by })
+    /// The coroutine that polled the chain last, if one did.
+    #[inline]
+    pub(crate) fn awaiter(&self) -> Option<Awaiter> {
+        self.chain().block().awaiter()
     }
 
-    pub(crate) fn set_awaited_by(&mut self, number: u64) {
-        self.chain().block().awaited_by.with_mut(|by| {
-            // SAFETY: the consumer is ours.
-            unsafe { *by = number }
-        });
+    /// Says which coroutine polled the chain last.
+    pub(crate) fn set_awaiter(&mut self, awaiter: Option<Awaiter>) {
+        self.chain().block().set_awaiter(awaiter);
     }
 
     pub(crate) fn handle(&self) -> Handle {
@@ -260,10 +260,6 @@ impl<T> Consumer<T> {
 
     pub(in crate::core) fn is_consumer_of(&self, chain: ChainPtr) -> bool {
         self.chain() == chain
-    }
-
-    pub(crate) fn is_of(&self, handle: &Handle) -> bool {
-        handle.chain() == self.chain()
     }
 
     pub(crate) fn cancel(&self, request: CancelRequest) -> bool {
@@ -356,6 +352,7 @@ impl<T> Drop for Consumer<T> {
             // SAFETY: at rest, and the consumer is ours ([slot], [types], [rest]). Nobody will run
             // the chain or take from it any more.
             let value = unsafe { fast_fire::take_at_rest::<T>(chain, state) };
+            chain.block().forget_awaiter();
             drop_result(value, || (info.made(), info.label()));
             chain.release(1);
             return;

@@ -1,5 +1,6 @@
 //! The block of a chain, and counted references to it.
 
+use super::awaiter::{AwaitState, Awaiter};
 use super::cancel_hooks::CancelHooks;
 use super::info::ChainInfo;
 use super::links::Forward;
@@ -10,7 +11,7 @@ use super::room::{InlineRoom, Reader, Writer};
 use super::slot::{InlineValue, Slot};
 use crate::core::state::AtomicState;
 use crate::failure::{Failure, catch_and_log};
-use crate::sync::{AtomicPtr, Ordering, UnsafeCell};
+use crate::sync::{AtomicPtr, HintU64, Ordering, UnsafeCell};
 use std::alloc::Layout;
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
@@ -45,9 +46,9 @@ pub(crate) struct Block {
     /// while the chain waits, who holds `LOCKED` reads it; once the chain is
     /// forwarded, any thread does.
     pub(crate) wait_generation: UnsafeCell<u32>,
-    /// The coroutine that awaits the chain, by number; 0 is none. The owner of
-    /// the consumer.
-    pub(crate) awaited_by: UnsafeCell<u64>,
+    /// The [`Awaiter`] that polled this chain last. The owner of the consumer
+    /// writes it; a cancel of that coroutine reads it, as a hint.
+    awaited_by: HintU64,
     /// [waker].
     pub(crate) waker: UnsafeCell<MaybeUninit<Waker>>,
     /// The owner of the consumer writes where nothing was written, the runner
@@ -131,6 +132,34 @@ impl Block {
         self.room.with_mut(|room| room.cast())
     }
 
+    /// The coroutine that polled the chain last, if one did.
+    #[inline]
+    pub(crate) fn awaiter(&self) -> Option<Awaiter> {
+        // ORDERING: as in `set_awaiter`.
+        Awaiter::from_word(self.awaited_by.load(Ordering::Relaxed))
+    }
+
+    /// Says which coroutine polled the chain last.
+    ///
+    /// By the owner of the consumer.
+    pub(crate) fn set_awaiter(&self, awaiter: Option<Awaiter>) {
+        // ORDERING: Relaxed: a hint. The owner of the consumer reads what it wrote; a
+        // cancel that meets a Deferred on its way from one coroutine to another may
+        // take it for either one's.
+        let word = Awaiter::into_word(awaiter);
+        self.awaited_by.store(word, Ordering::Relaxed);
+    }
+
+    /// Notes that the result left the chain: no coroutine awaits it there any more.
+    ///
+    /// By the owner of the consumer.
+    #[inline]
+    pub(crate) fn forget_awaiter(&self) {
+        if self.awaiter().is_some() {
+            self.set_awaiter(None);
+        }
+    }
+
     /// Whether no record was appended, except perhaps the last one.
     ///
     /// By the owner of the consumer.
@@ -162,7 +191,7 @@ impl ChainPtr {
             (&raw mut (*at).reader).write(UnsafeCell::new(Reader::new(start)));
             (&raw mut (*at).write).write(AtomicPtr::new(start));
             (&raw mut (*at).writer).write(UnsafeCell::new(Writer::new()));
-            (&raw mut (*at).awaited_by).write(UnsafeCell::new(0));
+            (&raw mut (*at).awaited_by).write(HintU64::new(0));
             (&raw mut (*at).wait_generation).write(UnsafeCell::new(0));
             (&raw mut (*at).waker).write(UnsafeCell::new(MaybeUninit::uninit()));
         }
@@ -343,16 +372,16 @@ impl Handle {
         self.0 == other.0
     }
 
-    /// Whether the chain has no result and its Deferred was not dropped.
-    pub(crate) fn is_awaited(&self) -> bool {
+    /// What the chain is to the coroutine whose list has it at `place`.
+    pub(crate) fn await_state(&self, place: Awaiter) -> AwaitState {
         let state = self.0.state().load();
-        !state.is_at_rest() && !state.is_closed()
-    }
-
-    /// Whether the chain's Deferred was dropped, or ended, before the chain was
-    /// at rest.
-    pub(crate) fn is_closed(&self) -> bool {
-        self.0.state().load().is_closed()
+        if state.is_closed() || self.0.block().awaiter() != Some(place) {
+            AwaitState::Over
+        } else if state.is_at_rest() {
+            AwaitState::Fired
+        } else {
+            AwaitState::Pending
+        }
     }
 }
 

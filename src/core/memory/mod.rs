@@ -11,8 +11,10 @@
 //! | [`cancel_hooks`] | what an unfired chain's slot holds for a cancel |
 //! | [`links`] | what the slot of a waiting or a collapsed chain holds |
 //! | [`info`] | where a chain was made, its label, span and watcher |
+//! | [`awaiter`] | which coroutine awaits a chain |
 //! | [`block`] | the block itself, and references to it |
 
+pub(super) mod awaiter;
 pub(super) mod block;
 pub(super) mod cancel_hooks;
 pub(super) mod info;
