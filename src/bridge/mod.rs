@@ -22,7 +22,7 @@ mod via;
 
 pub(crate) use blocking::may_block;
 pub(crate) use convert::task_failure;
-pub use inline_callbacks::{CoroutineResult, inline_callbacks};
+pub use inline_callbacks::{CoroutineResult, clone_handle, inline_callbacks};
 pub(crate) use poll_on_wake::run_each;
 pub use runtime::set_default_runtime;
 pub(crate) use runtime::{enter, find_runtime, runtime_to_enter, spawn_or};
