@@ -7,6 +7,7 @@
 //! | [`cancelling`] | cancels, timeouts, and how a coroutine answers them |
 //! | [`sharing_limits`] | semaphores, locks and queues for chains and async fns together |
 //! | [`threads`] | blocking work, foreign threads, and which runtime is used |
+//! | [`main_loop`] | callbacks and values that are not `Send`: GUIs, glib, `LocalSet`, a loop of your own |
 //! | [`wrapping`] | making a callback API awaitable |
 //! | [`migrating`] | moving callback code to async fns, one function at a time |
 //! | [`from_twisted`] | every name of Twisted's, and what differs |
@@ -43,6 +44,9 @@ pub mod sharing_limits {}
 
 #[doc = include_str!("../docs/guide/threads.md")]
 pub mod threads {}
+
+#[doc = include_str!("../docs/guide/main_loop.md")]
+pub mod main_loop {}
 
 #[doc = include_str!("../docs/guide/wrapping.md")]
 pub mod wrapping {}

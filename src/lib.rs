@@ -92,6 +92,7 @@
 //! | one result for several consumers | [`SharedDeferred`] |
 //! | limits, shared with async code | [`DeferredSemaphore`], [`DeferredLock`], [`DeferredQueue`], [`DeferredFilesystemLock`] |
 //! | threads | [`threads`] |
+//! | values and callbacks that are not `Send`, on any main loop | [`local`] |
 //! | time and loops | [`task`] |
 //! | who waits on whom, and why | [`debug`] |
 //! | tests | [`testing`] |
@@ -112,6 +113,7 @@ mod failure;
 #[doc(hidden)]
 pub mod fault_injection;
 pub mod guide;
+pub mod local;
 #[cfg(tokio_deferred_loom)]
 mod models;
 mod primitive;

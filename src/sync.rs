@@ -23,6 +23,9 @@ pub(crate) use std::thread;
 #[cfg(tokio_deferred_loom)]
 pub(crate) use loom::thread;
 
+/// As [`AtomicU64`], for what is a hint only: the model checker does not watch it.
+pub(crate) use real::AtomicU64 as HintU64;
+
 /// The 64-bit atomic of the target, or one with a lock inside where the target
 /// has none. The model checker's does not work in statics.
 mod real {

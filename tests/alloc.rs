@@ -167,6 +167,41 @@ fn ready_coroutine_allocates_at_most_once_and_needs_no_task() {
     assert_eq!(runtime.metrics().num_alive_tasks(), 0);
 }
 
+/// Awaits each once, when it has no result yet; then `end` has it.
+fn polled_once_many_times(end: impl Fn(Deferred<u64>) + Send + 'static) -> i64 {
+    const MANY: i64 = if cfg!(miri) { 1_000 } else { 10_000 };
+    let (counted, value) = count(|| {
+        value_of(Deferred::from_async(async move {
+            let (counted, ()) = count(|| {
+                for n in 0..MANY {
+                    let (resolver, mut d) = Deferred::new();
+                    assert!((&mut d).now_or_never().is_none());
+                    resolver.callback(n.unsigned_abs());
+                    end(d);
+                }
+            });
+            Ok(counted.live.unsigned_abs())
+        }))
+    });
+    assert_eq!(counted.live, 0);
+    let kept = value.expect("it has nothing to wait for");
+    println!("{MANY} that were polled once left {kept} bytes");
+    i64::try_from(kept).expect("few")
+}
+
+/// Nothing grows in a coroutine that lives long and awaits a lot.
+#[test]
+fn awaited_once_then_ended_otherwise_leaves_little_in_the_coroutine() {
+    warm_up();
+    let most = 32 * (BLOCK + 256);
+    let taken = polled_once_many_times(|d| {
+        value_of(d);
+    });
+    assert!(taken < most, "taken by try_result: {taken} bytes");
+    let dropped = polled_once_many_times(drop);
+    assert!(dropped < most, "dropped: {dropped} bytes");
+}
+
 #[test]
 fn callback_with_large_captures_allocates_and_frees_them() {
     let large = [1_u64; 512];

@@ -214,7 +214,7 @@ async fn tasks_on_threads_never_exceed_the_limit() {
     let peak = most.clone();
     let all = map_with_concurrency(0..ITEMS, 7, move |n| {
         let (active, peak) = (active.clone(), peak.clone());
-        Deferred::from_future(async move {
+        Deferred::from_infallible(async move {
             peak.fetch_max(active.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
             tokio::task::yield_now().await;
             active.fetch_sub(1, Ordering::SeqCst);

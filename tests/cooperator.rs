@@ -1,6 +1,6 @@
 //! Work in small steps, under a paused clock.
 
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 use test_support::clock::{live_tasks, paused, settle};
 use tokio::time::Instant;
@@ -144,6 +144,64 @@ async fn cooperate_fail_that_nobody_asks_for_is_reported() {
     let reports = testing::capture_unhandled(|| drop(task));
     assert_eq!(reports.len(), 1);
     assert_eq!(reports[0].failure().to_string(), "unseen");
+}
+
+/// The texts of what is reported while `f` runs.
+fn reported(f: impl FnOnce()) -> Vec<String> {
+    let reports = testing::capture_unhandled(f);
+    let text = |report: &tokio_deferred::Unhandled| report.failure().to_string();
+    reports.iter().map(text).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn stop_then_the_deferred_of_a_step_fails_is_reported() {
+    let (resolver, waits) = Deferred::<()>::new();
+    let task = cooperate([waits]);
+    settle().await;
+    task.stop().unwrap();
+    assert_eq!(reported(|| resolver.errback("too late")), ["too late"]);
+
+    let (resolver, waits) = Deferred::<()>::new();
+    let d = Cooperator::new().coiterate([waits]);
+    settle().await;
+    d.cancel();
+    assert!(testing::failure_of(d).is_cancelled());
+    assert_eq!(reported(|| resolver.errback("too late")), ["too late"]);
+
+    let (resolver, waits) = Deferred::<()>::new();
+    let cooperator = Cooperator::new();
+    let task = cooperator.cooperate([waits]);
+    settle().await;
+    cooperator.stop();
+    task.stop().unwrap();
+    assert_eq!(reported(|| resolver.errback("too late")), ["too late"]);
+    // What it ended with is no failure of a step.
+    assert_eq!(reported(|| drop(task)), [""; 0]);
+}
+
+#[test]
+fn stop_inside_a_step_that_fails_then_panics_is_reported() {
+    type End = fn() -> Result<(), Failure>;
+    let ends: [(End, &str); 2] = [
+        (|| Err(Failure::new("too late")), "too late"),
+        (|| panic!("too late"), "panicked: too late"),
+    ];
+    for (end, text) in ends {
+        let texts = reported(|| {
+            paused().block_on(async {
+                let slot: Arc<Mutex<Option<CooperativeTask>>> = Arc::default();
+                let own = slot.clone();
+                let task = cooperate(std::iter::once_with(move || {
+                    own.lock().unwrap().take().unwrap().stop().unwrap();
+                    end()
+                }));
+                *slot.lock().unwrap() = Some(task.clone());
+                settle().await;
+                assert_eq!(task.pause(), Err(TaskFinished::Stopped));
+            });
+        });
+        assert_eq!(texts, [text]);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -44,7 +44,7 @@ async fn async_fns_and_callbacks_hold_it_by_turns_in_the_order_of_their_calls() 
         } else {
             jobs.push(lock.run(move || {
                 order.lock().unwrap().push((who, "begins"));
-                Deferred::from_future(tokio::task::yield_now())
+                Deferred::from_infallible(tokio::task::yield_now())
                     .map(move |()| order.lock().unwrap().push((who, "ends")))
             }));
         }

@@ -11,7 +11,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll, Waker};
 use tokio::sync::oneshot;
-use tokio::task::{JoinError, JoinHandle};
+use tokio::task::{AbortHandle, JoinError, JoinHandle};
 
 /// The failure that a task ended with: its panic, or [`Cancelled`] with the
 /// `JoinError` as the reason.
@@ -25,14 +25,73 @@ pub(crate) fn task_failure(error: JoinError, made: &'static Location<'static>) -
     }
 }
 
+/// A task that a cancel aborts. The task's own end decides what the result is.
+struct Aborting {
+    task: AbortHandle,
+    /// The cancel that aborted it first.
+    request: Mutex<Option<CancelRequest>>,
+}
+
+impl Delegate for Aborting {
+    fn cancel(self: Arc<Self>, request: CancelRequest) {
+        let mut first = lock(&self.request);
+        let later = if first.is_none() {
+            *first = Some(request);
+            None
+        } else {
+            Some(request)
+        };
+        drop(first);
+        if let Some(later) = later {
+            later.give_up();
+        }
+        self.task.abort();
+    }
+}
+
+/// Makes a Deferred of a task, whose output `finish` turns into the result. It
+/// ends when the task has ended.
+pub(super) fn joined<O, T>(
+    task: JoinHandle<O>,
+    finish: impl FnOnce(O) -> Result<T, Failure> + Send + 'static,
+    made: &'static Location<'static>,
+) -> Deferred<T>
+where
+    O: Send + 'static,
+    T: Send + 'static,
+{
+    let aborting = Arc::new(Aborting {
+        task: task.abort_handle(),
+        request: Mutex::new(None),
+    });
+    let (resolver, d) = Deferred::with_delegate(made, aborting.clone());
+    let _ = poll_on_wake::run(task, move |joined| {
+        let request = lock(&aborting.request).take();
+        resolver.fire(match (joined, request) {
+            // The cancel that aborted the task knows the reason.
+            (Err(error), Some(request)) if error.is_cancelled() => Err(request.into_failure()),
+            (joined, request) => {
+                if let Some(late) = request {
+                    late.give_up();
+                }
+                joined
+                    .map_err(|error| task_failure(error, made))
+                    .and_then(finish)
+            }
+        });
+    });
+    d.fired_by("a task")
+}
+
 impl<T: Send + 'static> From<JoinHandle<T>> for Deferred<T> {
     /// Makes a Deferred of a Tokio task, without needing a runtime.
     ///
-    /// The stages run on the thread where the task ends. Cancelling the
-    /// Deferred aborts the task and fails the Deferred with
-    /// [`Cancelled`]; dropping it leaves the task running. A panic in the task
-    /// is the failure, and so is an abort from elsewhere (a [`Cancelled`] whose
-    /// reason is the `JoinError`).
+    /// It fires when the task has ended, and its stages run on the thread where
+    /// that happens. Cancelling the Deferred aborts the task; the Deferred fails
+    /// with [`Cancelled`] once the task is gone, and what the task owned with it,
+    /// or has the task's value if that came first. Dropping the Deferred leaves
+    /// the task running. A panic in the task is the failure, and so is an abort
+    /// from elsewhere (a [`Cancelled`] whose reason is the `JoinError`).
     ///
     /// # Examples
     ///
@@ -46,20 +105,7 @@ impl<T: Send + 'static> From<JoinHandle<T>> for Deferred<T> {
     /// ```
     #[track_caller]
     fn from(task: JoinHandle<T>) -> Self {
-        let made = Location::caller();
-        let abort = task.abort_handle();
-        let (resolver, d) = Deferred::with_canceller(move || {
-            abort.abort();
-            None
-        });
-        let _ = poll_on_wake::run(task, move |joined| {
-            match joined {
-                // The canceller that aborted the task knows the reason.
-                Err(error) if error.is_cancelled() && resolver.is_cancelled() => drop(resolver),
-                joined => resolver.fire(joined.map_err(|error| task_failure(error, made))),
-            }
-        });
-        d.fired_by("a task")
+        joined(task, Ok, Location::caller())
     }
 }
 

@@ -13,8 +13,8 @@
 //! 4. `over`: the future is dropped, by whoever set this, and the Deferred
 //!    fired, in that order. Nobody else does anything any more.
 
-use super::runtime::{runtime_to_enter, spawn_or};
-use crate::chain::{Awaited, Deferred, Resolver, enter};
+use super::runtime::{self, runtime_to_enter, spawn_or};
+use crate::chain::{AwaitList, Deferred, Resolver, enter};
 use crate::core::{
     CancelRequest, Controller, FirstTurn, Handle as ChainHandle, Sent, SharedFuture,
 };
@@ -42,7 +42,7 @@ struct Status<T> {
     task: Option<Waker>,
     over: bool,
     kept: KeptCancels,
-    awaited: Awaited,
+    awaited: AwaitList,
     /// None as long as nobody has the Deferred.
     resolver: Option<Resolver<T>>,
 }
@@ -125,20 +125,20 @@ where
                 task: None,
                 over: false,
                 kept: KeptCancels::default(),
-                awaited: Awaited::default(),
+                awaited: AwaitList::default(),
                 resolver: None,
             }),
             made,
         },
     );
-    let entered = to_enter.as_ref().map(Handle::enter);
+    let entered = to_enter.as_ref().and_then(runtime::enter);
     let (co, polled, awaited) = {
         let mut first = Some(first);
         // The budget of the caller's task is not this future's. The waker is
         // the coroutine's own: the caller's would wake a task that has no part
         // in it.
         let once = std::future::poll_fn(|_| {
-            let noting = enter(Awaited::default());
+            let noting = enter(AwaitList::default());
             let polled = first.take().map(FirstTurn::poll);
             Poll::Ready(polled.map(|(co, polled)| (co, polled, noting.leave())))
         });
@@ -160,7 +160,7 @@ where
 }
 
 /// Polls the future, with the list of what it awaits; a panic is its result.
-fn poll<F, T>(co: &SharedFuture<F, Coroutine<T>>, awaited: &mut Awaited) -> Poll<Output<T>>
+fn poll<F, T>(co: &SharedFuture<F, Coroutine<T>>, awaited: &mut AwaitList) -> Poll<Output<T>>
 where
     F: Future<Output = Output<T>> + Send + 'static,
     T: Send + 'static,
@@ -209,7 +209,7 @@ where
     let d = d.fired_by("a coroutine");
     lock(&co.control().status).resolver = Some(resolver);
     if let Err((task, none)) = spawn(Task(co.clone())) {
-        task.stop(Some(none.into()));
+        task.stop(Some(Failure::from_error(none, made)));
         return d;
     }
     let control = co.control();
@@ -281,7 +281,7 @@ impl<T: Send + 'static> Coroutine<T> {
                 drop(status);
                 return;
             }
-            let awaited = status.awaited.now();
+            let awaited = status.awaited.pending();
             if awaited.is_empty() {
                 break;
             }
@@ -438,7 +438,7 @@ where
         drop(status);
         if is_cancelled {
             // Those that have their results by now woke it for this poll.
-            awaited.sweep();
+            awaited.mark_seen();
         }
         match poll(&self.0, &mut awaited) {
             Poll::Ready(result) => {

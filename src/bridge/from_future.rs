@@ -56,6 +56,50 @@ impl<T: Send + 'static> Deferred<T> {
         from_fallible(future, Where::Current(None), Location::caller())
     }
 
+    /// The same as [`from_coroutine`](Deferred::from_coroutine), by the name that
+    /// Twisted has for other languages' futures: `Deferred.fromFuture`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tokio_deferred::{Deferred, testing};
+    ///
+    /// let d = Deferred::<i32>::from_future(async { "seven".parse() });
+    /// assert!(testing::failure_of(d).is::<std::num::ParseIntError>());
+    /// ```
+    #[doc(alias = "fromFuture")]
+    #[track_caller]
+    pub fn from_future<F, E>(future: F) -> Self
+    where
+        F: Future<Output = Result<T, E>> + Send + 'static,
+        E: Into<BoxError>,
+    {
+        from_fallible(future, Where::Current(None), Location::caller())
+    }
+
+    /// The same as [`from_coroutine`](Deferred::from_coroutine), for an `async`
+    /// block: its error is a [`Failure`], which `?` makes of any error, so that no
+    /// type needs to be written.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tokio_deferred::{Deferred, testing};
+    ///
+    /// let d = Deferred::from_async(async {
+    ///     let port: u16 = "8006".parse()?;
+    ///     Ok(Deferred::succeed(port).await? + 1)
+    /// });
+    /// assert_eq!(testing::success_of(d), 8007);
+    /// ```
+    #[track_caller]
+    pub fn from_async<F>(future: F) -> Self
+    where
+        F: Future<Output = Result<T, Failure>> + Send + 'static,
+    {
+        drive(future, Where::Current(None), Location::caller())
+    }
+
     /// Makes a Deferred of a future that cannot fail; as
     /// [`from_coroutine`](Deferred::from_coroutine) in all else.
     ///
@@ -64,12 +108,11 @@ impl<T: Send + 'static> Deferred<T> {
     /// ```
     /// use tokio_deferred::{Deferred, testing};
     ///
-    /// let d = Deferred::from_future(async { 6 * 7 });
+    /// let d = Deferred::from_infallible(async { 6 * 7 });
     /// assert_eq!(testing::success_of(d), 42); // it had nothing to wait for
     /// ```
-    #[doc(alias = "fromFuture")]
     #[track_caller]
-    pub fn from_future<F>(future: F) -> Self
+    pub fn from_infallible<F>(future: F) -> Self
     where
         F: Future<Output = T> + Send + 'static,
     {

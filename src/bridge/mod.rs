@@ -17,6 +17,7 @@ mod inline_callbacks;
 mod models;
 mod poll_on_wake;
 mod runtime;
+mod spawn;
 mod unstoppable;
 mod via;
 

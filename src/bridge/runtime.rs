@@ -16,7 +16,8 @@ static IS_SET: AtomicBool = AtomicBool::new(false);
 ///
 /// It is used after an explicit handle, the current runtime, and the one that
 /// was current when [`inline_callbacks`](crate::inline_callbacks()) wrapped a
-/// function. A later call replaces it. It does not keep the runtime alive.
+/// function. It does not keep the runtime alive. Returns the one that was set
+/// before, so that a test can put it back.
 ///
 /// # Examples
 ///
@@ -26,17 +27,17 @@ static IS_SET: AtomicBool = AtomicBool::new(false);
 /// let runtime = tokio::runtime::Runtime::new().unwrap();
 /// set_default_runtime(runtime.handle());
 /// // No runtime is current here, and the coroutine has to wait.
-/// let d = Deferred::from_future(async {
+/// let d = Deferred::from_infallible(async {
 ///     tokio::task::yield_now().await;
 ///     7
 /// });
 /// assert_eq!(runtime.block_on(d).unwrap(), 7);
 /// ```
-pub fn set_default_runtime(handle: &Handle) {
+pub fn set_default_runtime(handle: &Handle) -> Option<Handle> {
     let old = lock(&DEFAULT).replace(handle.clone());
     // ORDERING: Release: who sees the flag finds a handle.
     IS_SET.store(true, Ordering::Release);
-    drop(old);
+    old
 }
 
 fn default_runtime() -> Option<Handle> {

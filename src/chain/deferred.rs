@@ -100,7 +100,7 @@ impl<T> Deferred<T> {
 
     /// Adds a stage (module invariant 2).
     #[inline]
-    pub(super) fn stage<S: Stage<In = T>>(
+    pub(crate) fn stage<S: Stage<In = T>>(
         self,
         stage: S,
         place: &'static Location<'static>,

@@ -5,23 +5,48 @@ use crate::failure::{DeferredError, Failure, Place};
 use futures::future::FusedFuture;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use tokio::task::coop;
 
 impl<T: Send + 'static> Future for Deferred<T> {
     type Output = Result<T, DeferredError>;
 
     /// Awaiting needs no runtime: who fires the Deferred wakes the task.
     ///
+    /// In a Tokio task it takes part in [cooperative scheduling], as Tokio's own
+    /// channels do: a task that awaits one ready Deferred after the other lets
+    /// others run now and then.
+    ///
+    /// [cooperative scheduling]: tokio::task::coop
+    ///
     /// # Panics
     ///
     /// When polled again after it gave its result.
     #[inline(always)]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.repr.take_plain() {
+        let Poll::Ready(budget) = coop::poll_proceed(cx) else {
+            return yield_now(cx);
+        };
+        let polled = match self.repr.take_plain() {
             Some(Ok(value)) => Poll::Ready(Ok(value)),
             Some(Err(failure)) => Poll::Ready(Err(self.crossed(failure))),
             None => self.poll_slowly(cx),
+        };
+        if polled.is_ready() {
+            budget.made_progress();
         }
+        polled
     }
+}
+
+/// Ends a poll because the task has used up its turn: Tokio wakes it again.
+#[cold]
+fn yield_now<O>(cx: &mut Context<'_>) -> Poll<O> {
+    if await_list::is_in_coroutine() {
+        // A coroutine is woken at once: a cancel that comes before its next poll
+        // is then kept for it.
+        cx.waker().wake_by_ref();
+    }
+    Poll::Pending
 }
 
 impl<T: Send + 'static> FusedFuture for Deferred<T> {
@@ -45,16 +70,11 @@ impl<T: Send + 'static> Deferred<T> {
         // A waker may panic when it is cloned; until the result is there the
         // chain stays where it is.
         let pending = self.repr.with_consumer(|consumer| {
-            let known = consumer.awaited_by();
             if consumer.poll_rest(cx).is_pending() {
-                let by = await_list::note(known, || consumer.handle());
-                consumer.set_awaited_by(by);
+                await_list::note(consumer);
                 return true;
             }
-            if known != 0 {
-                await_list::forget(known, |handle| consumer.is_of(handle));
-                consumer.set_awaited_by(0);
-            }
+            await_list::forget(consumer);
             false
         });
         if pending == Some(true) {

@@ -24,14 +24,15 @@ mod outcome;
 mod pause;
 mod resolver;
 mod shared_resolver;
-mod stages;
+pub(crate) mod stages;
 
 pub use crate::core::Resolver;
-pub(crate) use await_list::{Awaited, enter};
+pub(crate) use await_list::{AwaitList, enter, hide_from_sendable};
 pub use cancel::{CancelHandle, CancelOnDrop};
 pub use deferred::Deferred;
 pub(crate) use fire_once::FireOnce;
 pub use from_callback::Started;
 pub use outcome::Outcome;
+pub(crate) use outcome::{StageResult, sealed};
 pub use pause::Pause;
 pub use shared_resolver::SharedResolver;

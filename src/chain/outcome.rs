@@ -100,7 +100,7 @@ pub(super) fn step_of<R: Outcome>(outcome: R, site: Site<'_>, name: Name) -> Ste
     }
 }
 
-mod sealed {
+pub(crate) mod sealed {
     use super::{Deferred, Failure};
 
     pub trait Sealed {}

@@ -12,23 +12,31 @@ use std::any::type_name;
 use std::marker::PhantomData;
 use std::panic::Location;
 
-/// One function for each sort of result.
-struct Pair<T, F, G>(F, G, PhantomData<fn(T)>);
-/// A callback; failures pass.
-struct Callback<T, F>(F, PhantomData<fn(T)>);
-/// An errback; values pass.
-struct Errback<T, F>(F, PhantomData<fn(T)>);
-/// One function for either.
-struct Both<T, F>(F, PhantomData<fn(T)>);
-/// A function from value to value.
-struct Map<T, F>(F, PhantomData<fn(T)>);
-/// A function that runs either way and changes nothing.
-struct Finally<T, F>(F, PhantomData<fn(T)>);
-/// A function that looks at a failure.
-struct Inspect<T, F>(F, PhantomData<fn(T)>);
+// `N` is the type whose name traces show: that of the user's function, which
+// may be wrapped in `F`.
 
-impl<T, F, R> Stage for Callback<T, F>
+/// One function for each sort of result.
+pub(crate) struct Pair<T, F, G, N = F, M = G>(
+    pub(crate) F,
+    pub(crate) G,
+    pub(crate) PhantomData<fn(T) -> (N, M)>,
+);
+/// A callback; failures pass.
+pub(crate) struct Callback<T, F, N = F>(pub(crate) F, pub(crate) PhantomData<fn(T) -> N>);
+/// An errback; values pass.
+pub(crate) struct Errback<T, F, N = F>(pub(crate) F, pub(crate) PhantomData<fn(T) -> N>);
+/// One function for either.
+pub(crate) struct Both<T, F, N = F>(pub(crate) F, pub(crate) PhantomData<fn(T) -> N>);
+/// A function from value to value.
+pub(crate) struct Map<T, F, N = F>(pub(crate) F, pub(crate) PhantomData<fn(T) -> N>);
+/// A function that runs either way and changes nothing.
+pub(crate) struct Finally<T, F, N = F>(pub(crate) F, pub(crate) PhantomData<fn(T) -> N>);
+/// A function that looks at a failure.
+pub(crate) struct Inspect<T, F, N = F>(pub(crate) F, pub(crate) PhantomData<fn(T) -> N>);
+
+impl<T, F, R, N> Stage for Callback<T, F, N>
 where
+    N: 'static,
     T: Send + 'static,
     F: FnOnce(T) -> R + Send + 'static,
     R: Outcome,
@@ -38,7 +46,7 @@ where
     const HANDLES: Handles = Handles::VALUES;
 
     fn name() -> &'static str {
-        type_name::<F>()
+        type_name::<N>()
     }
 
     #[inline(always)]
@@ -53,8 +61,9 @@ where
     }
 }
 
-impl<T, F, R> Stage for Errback<T, F>
+impl<T, F, R, N> Stage for Errback<T, F, N>
 where
+    N: 'static,
     T: Send + 'static,
     F: FnOnce(Failure) -> R + Send + 'static,
     R: Outcome<Output = T>,
@@ -64,7 +73,7 @@ where
     const HANDLES: Handles = Handles::FAILURES;
 
     fn name() -> &'static str {
-        type_name::<F>()
+        type_name::<N>()
     }
 
     #[inline(always)]
@@ -79,8 +88,10 @@ where
     }
 }
 
-impl<T, F, G, A, B> Stage for Pair<T, F, G>
+impl<T, F, G, A, B, N, M> Stage for Pair<T, F, G, N, M>
 where
+    N: 'static,
+    M: 'static,
     T: Send + 'static,
     F: FnOnce(T) -> A + Send + 'static,
     G: FnOnce(Failure) -> B + Send + 'static,
@@ -92,7 +103,7 @@ where
     const HANDLES: Handles = Handles::BOTH;
 
     fn name() -> &'static str {
-        type_name::<(F, G)>()
+        type_name::<(N, M)>()
     }
 
     #[inline(always)]
@@ -102,19 +113,20 @@ where
             Ok(value) => {
                 let outcome = callback(value);
                 drop(errback);
-                step_of(outcome, site, type_name::<F>)
+                step_of(outcome, site, type_name::<N>)
             }
             Err(failure) => {
                 let outcome = errback(failure);
                 drop(callback);
-                step_of(outcome, site, type_name::<G>)
+                step_of(outcome, site, type_name::<M>)
             }
         }
     }
 }
 
-impl<T, F, R> Stage for Both<T, F>
+impl<T, F, R, N> Stage for Both<T, F, N>
 where
+    N: 'static,
     T: Send + 'static,
     F: FnOnce(Result<T, Failure>) -> R + Send + 'static,
     R: Outcome,
@@ -124,7 +136,7 @@ where
     const HANDLES: Handles = Handles::BOTH;
 
     fn name() -> &'static str {
-        type_name::<F>()
+        type_name::<N>()
     }
 
     #[inline(always)]
@@ -133,8 +145,9 @@ where
     }
 }
 
-impl<T, F, U> Stage for Map<T, F>
+impl<T, F, U, N> Stage for Map<T, F, N>
 where
+    N: 'static,
     T: Send + 'static,
     U: Send + 'static,
     F: FnOnce(T) -> U + Send + 'static,
@@ -144,7 +157,7 @@ where
     const HANDLES: Handles = Handles::VALUES;
 
     fn name() -> &'static str {
-        type_name::<F>()
+        type_name::<N>()
     }
 
     #[inline(always)]
@@ -159,8 +172,9 @@ where
     }
 }
 
-impl<T, F> Stage for Finally<T, F>
+impl<T, F, N> Stage for Finally<T, F, N>
 where
+    N: 'static,
     T: Send + 'static,
     F: FnOnce() + Send + 'static,
 {
@@ -169,7 +183,7 @@ where
     const HANDLES: Handles = Handles::BOTH;
 
     fn name() -> &'static str {
-        type_name::<F>()
+        type_name::<N>()
     }
 
     #[inline(always)]
@@ -179,8 +193,9 @@ where
     }
 }
 
-impl<T, F> Stage for Inspect<T, F>
+impl<T, F, N> Stage for Inspect<T, F, N>
 where
+    N: 'static,
     T: Send + 'static,
     F: FnOnce(&Failure) + Send + 'static,
 {
@@ -189,7 +204,7 @@ where
     const HANDLES: Handles = Handles::FAILURES;
 
     fn name() -> &'static str {
-        type_name::<F>()
+        type_name::<N>()
     }
 
     #[inline(always)]
@@ -229,7 +244,7 @@ impl<T: Send + 'static> Deferred<T> {
         self,
         f: impl FnOnce(T) -> R + Send + 'static,
     ) -> Deferred<R::Output> {
-        self.stage(Callback(f, PhantomData), Location::caller())
+        self.stage(Callback::<_, _>(f, PhantomData), Location::caller())
     }
 
     /// Adds an errback, which runs on a failure; a value passes it by:
@@ -255,7 +270,7 @@ impl<T: Send + 'static> Deferred<T> {
         self,
         f: impl FnOnce(Failure) -> R + Send + 'static,
     ) -> Deferred<T> {
-        self.stage(Errback(f, PhantomData), Location::caller())
+        self.stage(Errback::<_, _>(f, PhantomData), Location::caller())
     }
 
     /// Adds a callback and an errback as one stage: Twisted's `addCallbacks`.
@@ -282,7 +297,7 @@ impl<T: Send + 'static> Deferred<T> {
         f: impl FnOnce(T) -> A + Send + 'static,
         g: impl FnOnce(Failure) -> B + Send + 'static,
     ) -> Deferred<A::Output> {
-        self.stage(Pair(f, g, PhantomData), Location::caller())
+        self.stage(Pair::<_, _, _>(f, g, PhantomData), Location::caller())
     }
 
     /// Adds one function that runs on either sort of result: Twisted's
@@ -303,7 +318,7 @@ impl<T: Send + 'static> Deferred<T> {
         self,
         f: impl FnOnce(Result<T, Failure>) -> R + Send + 'static,
     ) -> Deferred<R::Output> {
-        self.stage(Both(f, PhantomData), Location::caller())
+        self.stage(Both::<_, _>(f, PhantomData), Location::caller())
     }
 
     /// Adds a function from value to value; a failure passes it by.
@@ -318,7 +333,7 @@ impl<T: Send + 'static> Deferred<T> {
     #[inline]
     #[track_caller]
     pub fn map<U: Send + 'static>(self, f: impl FnOnce(T) -> U + Send + 'static) -> Deferred<U> {
-        self.stage(Map(f, PhantomData), Location::caller())
+        self.stage(Map::<_, _>(f, PhantomData), Location::caller())
     }
 
     /// Adds a function that runs either way; the result passes on as it is.
@@ -341,7 +356,7 @@ impl<T: Send + 'static> Deferred<T> {
     #[inline]
     #[track_caller]
     pub fn finally(self, f: impl FnOnce() + Send + 'static) -> Deferred<T> {
-        self.stage(Finally(f, PhantomData), Location::caller())
+        self.stage(Finally::<_, _>(f, PhantomData), Location::caller())
     }
 
     /// Adds a function that looks at a failure, which then passes on as
@@ -361,7 +376,7 @@ impl<T: Send + 'static> Deferred<T> {
     #[inline]
     #[track_caller]
     pub fn inspect_failure(self, f: impl FnOnce(&Failure) + Send + 'static) -> Deferred<T> {
-        self.stage(Inspect(f, PhantomData), Location::caller())
+        self.stage(Inspect::<_, _>(f, PhantomData), Location::caller())
     }
 }
 

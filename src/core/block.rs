@@ -11,7 +11,7 @@ use super::record::Record;
 use super::slot::Slot;
 use super::state::{AFTER_STAGE, CANCEL_HOOKS, FORWARDED, LOCKED, REF, RUNNING, State, WAKER};
 use crate::failure::{Failure, catch_and_log};
-use crate::sync::{AtomicPtr, AtomicU64, Ordering, Spin, UnsafeCell};
+use crate::sync::{AtomicPtr, AtomicU64, HintU64, Ordering, Spin, UnsafeCell};
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 use std::task::Waker;
@@ -31,9 +31,10 @@ pub(super) struct Block {
     pub(super) writer: UnsafeCell<Writer>,
     /// Counts the waits of this chain; see `Forward`.
     pub(super) wait_generation: UnsafeCell<u32>,
-    /// The owner of the consumer's: the coroutine that awaits it, by number; 0 is
-    /// none.
-    pub(super) awaited_by: UnsafeCell<u64>,
+    /// The [`Awaiter`](super::consumer::Awaiter) that polled this chain last; 0 is
+    /// none. The owner of the consumer writes it; a cancel of that coroutine reads
+    /// it.
+    pub(super) awaited_by: HintU64,
     pub(super) waker: UnsafeCell<MaybeUninit<Waker>>,
     inline: UnsafeCell<Inline>,
 }
@@ -83,7 +84,7 @@ impl ChainPtr {
             (&raw mut (*at).reader).write(UnsafeCell::new(Reader::new(start)));
             (&raw mut (*at).write).write(AtomicPtr::new(start));
             (&raw mut (*at).writer).write(UnsafeCell::new(Writer::new()));
-            (&raw mut (*at).awaited_by).write(UnsafeCell::new(0));
+            (&raw mut (*at).awaited_by).write(HintU64::new(0));
             (&raw mut (*at).wait_generation).write(UnsafeCell::new(0));
             (&raw mut (*at).waker).write(UnsafeCell::new(MaybeUninit::uninit()));
         }

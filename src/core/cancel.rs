@@ -2,6 +2,7 @@
 
 use super::after_stage;
 use super::block::{ChainPtr, StoreResult, Transition, UntypedResult};
+use super::consumer::{Awaiter, awaiter_of};
 use super::link::{Forward, Wait};
 use super::run::{is_runner_of, run};
 use super::slot::Slot;
@@ -299,6 +300,18 @@ impl Calls {
     }
 }
 
+/// What a chain is to a coroutine that polled it once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AwaitState {
+    /// It has no result.
+    Pending,
+    /// It has a result, which nobody took yet.
+    Fired,
+    /// Its result was taken, its Deferred was dropped or ended, or somebody else
+    /// polled it since.
+    Over,
+}
+
 /// A reference to a chain that only cancels.
 pub(crate) struct Handle(pub(super) ChainPtr);
 
@@ -346,16 +359,16 @@ impl Handle {
         after_stage::register(self.0, input, make)
     }
 
-    /// Whether the chain has no result and its Deferred was not dropped.
-    pub(crate) fn is_awaited(&self) -> bool {
+    /// What the chain is to the coroutine whose list has it at `place`.
+    pub(crate) fn await_state(&self, place: Awaiter) -> AwaitState {
         let state = self.0.load();
-        !state.is_at_rest() && !state.has(CLOSED)
-    }
-
-    /// Whether the chain's Deferred was dropped, or ended, before the chain was
-    /// at rest.
-    pub(crate) fn is_closed(&self) -> bool {
-        self.0.load().has(CLOSED)
+        if state.has(CLOSED) || awaiter_of(self.0) != Some(place) {
+            AwaitState::Over
+        } else if state.is_at_rest() {
+            AwaitState::Fired
+        } else {
+            AwaitState::Pending
+        }
     }
 
     pub(crate) fn is_same(&self, other: &Handle) -> bool {

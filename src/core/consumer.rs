@@ -22,8 +22,10 @@ use super::state::{APPENDED, CANCEL_HOOKS, CLOSED, FIRED, REF, RUNNING, State, U
 use super::unhandled::drop_result;
 use super::waker;
 use crate::failure::{Failure, catch_and_log};
+use crate::sync::Ordering;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
+use std::num::NonZeroU64;
 use std::panic::Location;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -67,6 +69,57 @@ pub(crate) fn pair_with<T: Send + 'static>(
         unsafe { (*slot).put(side) }
     });
     (Producer::new(chain), Consumer::new(chain))
+}
+
+/// A coroutine, and the place in its list of what it awaits; in one word, as each
+/// chain has one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Awaiter(NonZeroU64);
+
+impl Awaiter {
+    const INDEX_BITS: u32 = 28;
+    /// As many as there can be handles of one chain.
+    const INDICES: u64 = 1 << Awaiter::INDEX_BITS;
+
+    /// Makes one of the coroutine's number, which is not 0, unless the index is
+    /// too large.
+    ///
+    /// After 69 billion coroutines that waited the numbers come again. A Deferred
+    /// that one of them polled once and that lives still may then count as its
+    /// namesake's.
+    pub(crate) fn new(coroutine: NonZeroU64, index: usize) -> Option<Self> {
+        let index = u64::try_from(index).ok()?;
+        let number = coroutine.get() << Awaiter::INDEX_BITS;
+        let word = NonZeroU64::new(number | index)?;
+        (index < Awaiter::INDICES && number != 0).then_some(Awaiter(word))
+    }
+
+    pub(crate) fn index(self) -> usize {
+        let index = self.0.get() & (Awaiter::INDICES - 1);
+        usize::try_from(index).unwrap_or(usize::MAX)
+    }
+
+    pub(crate) fn is_of(self, coroutine: NonZeroU64) -> bool {
+        self.0.get() & !(Awaiter::INDICES - 1) == coroutine.get() << Awaiter::INDEX_BITS
+    }
+}
+
+#[inline]
+pub(super) fn awaiter_of(chain: ChainPtr) -> Option<Awaiter> {
+    // ORDERING: as in `set_awaiter`.
+    let word = chain.block().awaited_by.load(Ordering::Relaxed);
+    NonZeroU64::new(word).map(Awaiter)
+}
+
+/// The result left the chain: no coroutine awaits it there any more.
+///
+/// By the owner of the consumer.
+#[inline]
+fn forget_awaiter(chain: ChainPtr) {
+    if awaiter_of(chain).is_some() {
+        // ORDERING: as in `set_awaiter`.
+        chain.block().awaited_by.store(0, Ordering::Relaxed);
+    }
 }
 
 /// The owner of what a chain ends with: it adds stages, and takes the result
@@ -161,6 +214,7 @@ impl<T> Consumer<T> {
         // looked for no more, as the caller says.
         unsafe {
             let result = fast_fire::take_at_rest::<T>(chain, state);
+            forget_awaiter(chain);
             give_back::forget(chain);
             fast_fire::forget(chain, state);
             Some(result)
@@ -255,17 +309,19 @@ impl<T> Consumer<T> {
         waker::poll_rest(self.chain, cx)
     }
 
-    /// The coroutine that awaits the chain, by number; 0 is none.
-    pub(crate) fn awaited_by(&mut self) -> u64 {
-        // SAFETY: the consumer is ours.
-        self.chain.block().awaited_by.with(|by| unsafe { *by })
+    /// The coroutine that polled the chain last, if one did.
+    #[inline]
+    pub(crate) fn awaiter(&self) -> Option<Awaiter> {
+        awaiter_of(self.chain)
     }
 
-    pub(crate) fn set_awaited_by(&mut self, number: u64) {
-        self.chain.block().awaited_by.with_mut(|by| {
-            // SAFETY: the consumer is ours.
-            unsafe { *by = number }
-        });
+    /// Says which coroutine polled the chain last.
+    pub(crate) fn set_awaiter(&mut self, awaiter: Option<Awaiter>) {
+        let word = awaiter.map_or(0, |awaiter| awaiter.0.get());
+        // ORDERING: a hint. The owner of the consumer reads what it wrote; a cancel
+        // that meets a Deferred on its way from one coroutine to another may take
+        // it for either one's.
+        self.chain.block().awaited_by.store(word, Ordering::Relaxed);
     }
 
     pub(super) fn chain(&self) -> ChainPtr {
@@ -278,10 +334,6 @@ impl<T> Consumer<T> {
 
     pub(super) fn is_consumer_of(&self, chain: ChainPtr) -> bool {
         self.chain == chain
-    }
-
-    pub(crate) fn is_of(&self, handle: &Handle) -> bool {
-        handle.0 == self.chain
     }
 
     pub(crate) fn cancel(&self, request: CancelRequest) -> bool {
@@ -371,6 +423,7 @@ impl<T> Drop for Consumer<T> {
             // SAFETY: at rest, and the consumer is ours (4, 7, 9). Nobody will run
             // the chain or take from it any more.
             let value = unsafe { fast_fire::take_at_rest::<T>(chain, state) };
+            forget_awaiter(chain);
             drop_result(value, || (info.made(), info.label()));
             chain.release(1, 0);
             return;

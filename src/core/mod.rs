@@ -85,6 +85,7 @@ mod info;
 mod link;
 #[cfg(tokio_deferred_loom)]
 mod models;
+mod on_thread;
 mod pause;
 mod pool;
 mod producer;
@@ -101,12 +102,13 @@ mod trampoline;
 mod unhandled;
 mod waker;
 
-pub(crate) use cancel::{Attempt, CancelRequest, Delegate, Handle, Running, Sent};
-pub(crate) use consumer::{Consumer, OnCancel, pair, pair_with};
+pub(crate) use cancel::{Attempt, AwaitState, CancelRequest, Delegate, Handle, Running, Sent};
+pub(crate) use consumer::{Awaiter, Consumer, OnCancel, pair, pair_with};
 pub(crate) use due_run::DueRun;
 pub(crate) use empty_chain::EmptyChain;
 pub(crate) use give_back::{GiveBack, ReturnTo};
 pub(crate) use info::{WATCH, Watch, WatchState};
+pub(crate) use on_thread::OnThread;
 pub(crate) use pause::PauseGuard;
 pub(crate) use producer::Producer;
 pub(crate) use repr::{Repr, ResultAndPlace};
@@ -114,3 +116,4 @@ pub use resolver::Resolver;
 pub(crate) use shared_future::{Controller, FirstTurn, OutputSink, PollErased, SharedFuture};
 pub(crate) use span::CurrentSpan;
 pub(crate) use stage::{Handles, Site, Stage, Step, call, with_trace};
+pub(crate) use trampoline::trampoline;

@@ -36,7 +36,7 @@ impl Drop for Level {
 }
 
 /// Runs `step` now, or, past a depth, at the end of the outermost step.
-pub(super) fn trampoline(step: impl FnOnce() + 'static) {
+pub(crate) fn trampoline(step: impl FnOnce() + 'static) {
     if cfg!(tokio_deferred_loom) {
         // The model checker's threads are one, as far as thread-locals know.
         return step();

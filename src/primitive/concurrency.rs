@@ -42,7 +42,7 @@ use std::sync::{Arc, Mutex};
 /// use tokio_deferred::{Deferred, map_with_concurrency};
 ///
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() {
-/// let fetch = |n: u64| Deferred::from_future(async move {
+/// let fetch = |n: u64| Deferred::from_infallible(async move {
 ///     tokio::time::sleep(Duration::from_millis(100 - n)).await;
 ///     n * n
 /// });

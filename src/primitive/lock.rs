@@ -25,7 +25,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
 /// let lock = DeferredLock::new();
-/// let first = lock.run(|| Deferred::from_future(tokio::task::yield_now()));
+/// let first = lock.run(|| Deferred::from_infallible(tokio::task::yield_now()));
 /// assert!(lock.is_locked());
 /// let second = lock.run(|| Ok("after the first"));
 /// assert_eq!(second.await.unwrap(), "after the first");

@@ -34,7 +34,7 @@ use tokio::task::coop::unconstrained;
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
 /// let two = DeferredSemaphore::new(2);
 /// let jobs = (0..10).map(|n| {
-///     two.run(move || Deferred::from_future(async move {
+///     two.run(move || Deferred::from_infallible(async move {
 ///         tokio::task::yield_now().await; // at most two of these at a time
 ///         n * n
 ///     }))

@@ -1,6 +1,19 @@
-//! One iterator on its way; see the invariants of [`Cooperator`]'s module.
+//! One iterator on its way, a step at a time.
+//!
+//! Rules:
+//!
+//! - *\[once in the queue\]* A task is in its queue at most once (`queued`), and
+//!   only while it is not over, not paused and not waiting. The worker has it
+//!   instead while it does its step.
+//! - *\[one end\]* Whoever sets `over` takes the waiters along, and fires them under
+//!   no lock. Nothing changes afterwards; a step that fails then is reported, for
+//!   nobody will ask for it.
+//! - *\[one owner\]* The iterator belongs to whoever took it out of `steps`: the
+//!   worker, for one step. It is dropped under no lock.
+//!
+//! The two locks, of the queue and of a task, are never held at once.
 
-use super::cooperator::Cooperator;
+use super::run_queue::{Job, RunQueue};
 use crate::chain::{Deferred, Resolver};
 use crate::failure::{Failure, NoRuntime, catch_and_log, report};
 use crate::sync::lock;
@@ -41,8 +54,8 @@ pub struct CooperativeTask {
 
 pub(super) struct Task {
     state: Mutex<State>,
-    cooperator: Cooperator,
-    runtime: Option<Handle>,
+    /// None without a runtime: such a task has ended.
+    queue: Option<(Arc<RunQueue<Task>>, Handle)>,
     made: &'static Location<'static>,
 }
 
@@ -117,11 +130,10 @@ pub enum TaskFinished {
 pub struct NotPaused;
 
 impl Task {
-    /// A task of `cooperator`, which has not been queued.
+    /// Makes a task whose steps are done in `queue`, where it is not yet.
     pub(super) fn new(
         steps: Steps,
-        cooperator: Cooperator,
-        runtime: Option<Handle>,
+        queue: Option<(Arc<RunQueue<Task>>, Handle)>,
         made: &'static Location<'static>,
     ) -> Arc<Self> {
         let state = Mutex::new(State {
@@ -133,12 +145,7 @@ impl Task {
             waiters: Vec::new(),
             asked: false,
         });
-        Arc::new(Task {
-            state,
-            cooperator,
-            runtime,
-            made,
-        })
+        Arc::new(Task { state, queue, made })
     }
 
     /// Puts the task into the queue, if it has a step to do and is not there.
@@ -149,43 +156,11 @@ impl Task {
         }
         state.queued = true;
         drop(state);
-        if !self.cooperator.take_in(self, self.runtime.as_ref()) {
+        if let Some((queue, runtime)) = &self.queue
+            && !queue.push(self.clone(), runtime)
+        {
             self.end(TaskFinished::SchedulerStopped);
         }
-    }
-
-    /// Does one step; by the worker, which took the task from the queue.
-    pub(super) fn step(self: &Arc<Self>) {
-        let mut state = lock(&self.state);
-        if state.over.is_some() || state.pauses > 0 {
-            state.queued = false;
-            return;
-        }
-        let Some(mut steps) = state.steps.take() else {
-            return;
-        };
-        drop(state);
-        match catch_unwind(AssertUnwindSafe(&mut steps)) {
-            Err(payload) => self.fail(Failure::panicked(payload, self.made)),
-            Ok(None) => {
-                let _ = self.finish(TaskFinished::Done, Ok(()));
-            }
-            Ok(Some(d)) => match d.try_result() {
-                Ok(Ok(())) => {
-                    self.put_back(steps, false);
-                    return;
-                }
-                Ok(Err(failure)) => self.fail(failure),
-                Err(pending) => {
-                    if self.put_back(steps, true) {
-                        let task = self.clone();
-                        pending.end(move |result| task.go_on(result));
-                    }
-                    return;
-                }
-            },
-        }
-        catch_and_log("the drop of an iterator", || drop(steps));
     }
 
     /// Gives the iterator back after a step, and waits if `waiting`, or else
@@ -205,22 +180,27 @@ impl Task {
         true
     }
 
-    /// Takes in what the Deferred of a step came to.
+    /// Takes in the result of the Deferred that a step returned.
     fn go_on(self: &Arc<Self>, result: Result<(), Failure>) {
         lock(&self.state).waiting = false;
         match result {
             Ok(()) => self.enqueue(),
-            Err(failure) => self.fail(failure),
+            Err(failure) => self.step_failed(failure),
         }
     }
 
-    fn fail(&self, failure: Failure) {
-        let _ = self.finish(TaskFinished::Failed, Err(failure));
+    /// Ends the task with the failure of a step, or, if it is over, reports that.
+    fn step_failed(&self, failure: Failure) {
+        let result = Err(failure.clone());
+        if self.finish(TaskFinished::Failed, result).is_err() {
+            report(failure, self.made, None);
+        }
     }
 
     /// Fails the task for want of a runtime.
     pub(super) fn fail_with(&self, none: NoRuntime) {
-        self.fail(Failure::from_error(none, self.made));
+        let failure = Failure::from_error(none, self.made);
+        let _ = self.finish(TaskFinished::Failed, Err(failure));
     }
 
     /// Ends the task with what `how` says as the failure.
@@ -255,6 +235,47 @@ impl Task {
             });
         }
         Ok(())
+    }
+}
+
+impl Job for Task {
+    fn step(self: Arc<Self>) {
+        let mut state = lock(&self.state);
+        if state.over.is_some() || state.pauses > 0 {
+            state.queued = false;
+            return;
+        }
+        let Some(mut steps) = state.steps.take() else {
+            return;
+        };
+        drop(state);
+        match catch_unwind(AssertUnwindSafe(&mut steps)) {
+            Err(payload) => self.step_failed(Failure::panicked(payload, self.made)),
+            Ok(None) => {
+                let _ = self.finish(TaskFinished::Done, Ok(()));
+            }
+            Ok(Some(d)) => match d.try_result() {
+                Ok(Ok(())) => {
+                    self.put_back(steps, false);
+                    return;
+                }
+                Ok(Err(failure)) => self.step_failed(failure),
+                Err(pending) => {
+                    // If the task was stopped meanwhile, the Deferred goes its own
+                    // way, and reports its failure itself.
+                    if self.put_back(steps, true) {
+                        let task = self.clone();
+                        pending.end(move |result| task.go_on(result));
+                    }
+                    return;
+                }
+            },
+        }
+        catch_and_log("the drop of an iterator", || drop(steps));
+    }
+
+    fn fail(self: Arc<Self>, none: NoRuntime) {
+        self.fail_with(none);
     }
 }
 
@@ -352,7 +373,8 @@ impl CooperativeTask {
     }
 
     /// Ends the task; its iterator is dropped, after the step that is being
-    /// done. A Deferred that it waits for is left alone.
+    /// done. A Deferred that it waits for is left alone. A failure of that step or
+    /// of that Deferred, which comes after the stop, is reported as unhandled.
     ///
     /// # Errors
     ///

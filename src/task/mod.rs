@@ -28,6 +28,7 @@ mod cooperator;
 mod iterate;
 mod later;
 mod looping_call;
+mod run_queue;
 mod timer_queue;
 
 pub(crate) use clock::Clock;

@@ -1,6 +1,6 @@
 //! Tokio's tasks and channels, several Deferreds as one, other threads' work.
 
-use test_support::{Later, Log};
+use test_support::{Later, Log, OnDrop};
 use tokio::sync::oneshot;
 use tokio_deferred::{Deferred, Failure, join, testing};
 
@@ -26,8 +26,70 @@ async fn cancelling_a_tasks_deferred_aborts_the_task() {
         std::future::pending::<()>().await;
     }));
     d.cancel();
-    assert!(testing::failure_of(d).is_cancelled());
+    testing::assert_no_result(&d);
+    assert!(d.await.unwrap_err().is_cancelled());
     rx.await.unwrap_err();
+}
+
+/// What the task owns is gone when its Deferred fails.
+#[tokio::test]
+async fn cancel_of_a_tasks_deferred_then_its_end() {
+    let log = Log::default();
+    let (one, two) = (log.clone(), log.clone());
+    let task = tokio::spawn(async move {
+        let _guard = OnDrop(move || one.add("dropped"));
+        std::future::pending::<()>().await;
+    });
+    tokio::task::yield_now().await;
+    let d = Deferred::from(task).inspect_failure(move |failure| {
+        two.add(
+            failure
+                .source()
+                .map_or("?".to_owned(), |reason| reason.to_string()),
+        );
+    });
+    d.cancel_with("enough");
+    d.cancel_with("too late");
+    assert_eq!(log.all(), [""; 0]);
+    assert!(d.await.unwrap_err().is_cancelled());
+    assert_eq!(log.all(), ["dropped", "enough"]);
+}
+
+#[tokio::test]
+async fn end_of_a_task_then_cancel_then_its_value() {
+    let d = Deferred::from(tokio::spawn(async { 7 }));
+    let d = d.map(|n| n + 1);
+    tokio::task::yield_now().await;
+    d.cancel();
+    assert_eq!(d.await.unwrap(), 8);
+}
+
+#[tokio::test]
+async fn spawn_then_cancel_drops_a_future_that_would_go_on() {
+    let (resolver, inner) = Deferred::<i32>::new();
+    let log = Log::default();
+    let there = log.clone();
+    let d = Deferred::<i32>::spawn(async move {
+        let _guard = OnDrop(move || there.add("dropped"));
+        let _ = inner.await;
+        std::future::pending::<Result<i32, Failure>>().await
+    });
+    testing::assert_no_result(&d);
+    tokio::task::yield_now().await;
+    d.cancel();
+    assert!(d.await.unwrap_err().is_cancelled());
+    assert_eq!(log.all(), ["dropped"]);
+    assert!(!resolver.is_cancelled());
+}
+
+#[test]
+fn spawn_with_no_runtime_fails_at_the_line_of_the_call() {
+    let d = Deferred::spawn(async { Ok::<_, Failure>(1) });
+    let line = line!() - 1;
+    let failure = testing::failure_of(d);
+    assert!(failure.is::<tokio_deferred::NoRuntime>());
+    assert_eq!(failure.trace().raised_at().line(), line);
+    assert_eq!(failure.trace().raised_at().file(), file!());
 }
 
 #[tokio::test]

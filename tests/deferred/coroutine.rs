@@ -18,14 +18,17 @@ fn runtime() -> Runtime {
 fn a_ready_one_needs_no_runtime_and_no_task() {
     let d = Deferred::from_coroutine(async { Ok::<_, Failure>(Deferred::succeed(1).await? + 1) });
     assert_eq!(testing::success_of(d), 2);
-    assert_eq!(testing::success_of(Deferred::from_future(async { 3 })), 3);
+    assert_eq!(
+        testing::success_of(Deferred::from_infallible(async { 3 })),
+        3
+    );
 }
 
 #[test]
 fn a_pending_one_without_a_runtime_fails_and_its_future_is_dropped() {
     let dropped = Arc::new(AtomicBool::new(false));
     let flag = dropped.clone();
-    let d = Deferred::from_future(async move {
+    let d = Deferred::from_infallible(async move {
         let _guard = OnDrop(move || flag.store(true, Ordering::Relaxed));
         pending::<()>().await;
     });
@@ -39,7 +42,7 @@ async fn the_first_poll_is_at_once_on_the_callers_thread_with_its_task_locals() 
     let log = Log::default();
     let there = log.clone();
     let d = NAME.sync_scope("mine", || {
-        Deferred::from_future(async move {
+        Deferred::from_infallible(async move {
             there.add(format!("{:?}", NAME.try_get()));
             tokio::task::yield_now().await;
             there.add(format!("{}", NAME.try_get().is_err()));
@@ -129,7 +132,7 @@ async fn cancel_reaches_every_deferred_polled_and_not_those_done_or_dropped() {
     let (a, da) = Deferred::<i32>::new();
     let (b, db) = Deferred::<i32>::new();
     let (c, mut dc) = Deferred::<i32>::new();
-    let d = Deferred::from_future(async move {
+    let d = Deferred::from_infallible(async move {
         assert!(futures::poll!(&mut dc).is_pending());
         drop(dc);
         let (x, y) = tokio::join!(da, db);
@@ -147,7 +150,7 @@ async fn cancel_reaches_every_deferred_polled_and_not_those_done_or_dropped() {
 async fn beside_plain_futures_only_the_deferreds_are_cancelled() {
     let (resolver, inner) = Deferred::<i32>::new();
     let (tx, rx) = oneshot::channel::<i32>();
-    let d = Deferred::from_future(async move {
+    let d = Deferred::from_infallible(async move {
         let (a, b) = tokio::join!(inner, rx);
         (a.unwrap_err().is_cancelled(), b.unwrap())
     });
@@ -161,7 +164,7 @@ async fn beside_plain_futures_only_the_deferreds_are_cancelled() {
 async fn with_no_deferred_awaited_the_future_is_dropped_before_the_failure_comes() {
     let log = Log::default();
     let (one, two) = (log.clone(), log.clone());
-    let d = Deferred::from_future(async move {
+    let d = Deferred::from_infallible(async move {
         let _guard = OnDrop(move || one.add("dropped"));
         pending::<()>().await;
     })
@@ -188,7 +191,7 @@ async fn with_no_deferred_awaited_the_future_is_dropped_before_the_failure_comes
 async fn a_cancel_from_inside_the_running_coroutine_is_applied_after_the_poll() {
     let handle = Later::<tokio_deferred::CancelHandle>::new();
     let mine = handle.clone();
-    let mut d = Deferred::from_future(async move {
+    let mut d = Deferred::from_infallible(async move {
         tokio::task::yield_now().await;
         mine.take().cancel();
         pending::<()>().await;
@@ -204,7 +207,7 @@ fn poll_unheard<T: Send + 'static>(d: &mut Deferred<T>) -> Poll<Result<T, Deferr
 
 #[tokio::test]
 async fn await_then_fire_and_take_in_one_poll_then_cancel_drops_the_future() {
-    let d = Deferred::from_future(async {
+    let d = Deferred::from_infallible(async {
         let (resolver, mut inner) = Deferred::new();
         assert!(poll_unheard(&mut inner).is_pending());
         resolver.callback(1);
@@ -219,7 +222,7 @@ async fn await_then_fire_and_take_in_one_poll_then_cancel_drops_the_future() {
 #[tokio::test]
 async fn await_then_drop_what_was_awaited_then_cancel_drops_the_future() {
     let (resolver, mut inner) = Deferred::<i32>::new();
-    let d = Deferred::from_future(async move {
+    let d = Deferred::from_infallible(async move {
         assert!(poll_unheard(&mut inner).is_pending());
         drop(inner);
         pending::<()>().await;
@@ -266,7 +269,7 @@ fn a_runtime_that_goes_away_drops_the_future_and_fails_the_deferred() {
     let dropped = Arc::new(AtomicBool::new(false));
     let flag = dropped.clone();
     let d = runtime.block_on(async {
-        Deferred::from_future(async move {
+        Deferred::from_infallible(async move {
             let _guard = OnDrop(move || flag.store(true, Ordering::Relaxed));
             pending::<()>().await;
         })
@@ -290,7 +293,7 @@ fn a_coroutine_spawned_on_a_runtime_that_is_gone_fails() {
 async fn no_task_is_left_behind() {
     let (resolver, d) = Deferred::<i32>::new();
     let finished = Deferred::from_coroutine(d);
-    let dropped = Deferred::from_future(pending::<()>());
+    let dropped = Deferred::from_infallible(pending::<()>());
     assert_eq!(Handle::current().metrics().num_alive_tasks(), 2);
     dropped.cancel();
     assert!(testing::failure_of(dropped).is_cancelled());

@@ -58,7 +58,7 @@ fn second_kept_cancel_whose_reason_wakes_the_coroutine_when_dropped() {
     let d = {
         let _entered = runtime.enter();
         let kept = kept.clone();
-        Deferred::from_future(poll_fn(move |cx| -> Poll<()> {
+        Deferred::from_infallible(poll_fn(move |cx| -> Poll<()> {
             kept.keep(cx);
             Poll::Pending
         }))
@@ -76,7 +76,7 @@ fn kept_cancel_whose_reason_panics_when_dropped_leaves_the_result() {
     let d = {
         let _entered = runtime.enter();
         let (kept, done) = (kept.clone(), done.clone());
-        Deferred::from_future(poll_fn(move |cx| {
+        Deferred::from_infallible(poll_fn(move |cx| {
             kept.keep(cx);
             if done.load(Ordering::Relaxed) {
                 Poll::Ready(5)
@@ -154,7 +154,7 @@ fn started_while_its_thread_ends() {
         AT_END.with(|place| *place.lock().unwrap() = Some(AtEnd(tx)));
         // The thread-locals that the library has are made after, and so are
         // gone before.
-        testing::success_of(Deferred::from_future(async { 0 }));
+        testing::success_of(Deferred::from_infallible(async { 0 }));
     })
     .join()
     .unwrap();
@@ -165,7 +165,7 @@ fn started_while_its_thread_ends() {
 fn future_that_panics_in_its_poll_and_in_its_drop() {
     let bomb = OnDrop(|| panic!("the drop of a future"));
     let made = catch_unwind(AssertUnwindSafe(|| {
-        Deferred::from_future(poll_fn(move |_| -> Poll<()> {
+        Deferred::from_infallible(poll_fn(move |_| -> Poll<()> {
             let _bomb = &bomb;
             panic!("the poll");
         }))
@@ -183,7 +183,7 @@ fn future_that_panics_in_a_later_poll_is_gone_when_the_failure_comes() {
         let _entered = runtime.enter();
         let (kept, captured) = (kept.clone(), captured.clone());
         let mut polled = false;
-        Deferred::from_future(poll_fn(move |cx| -> Poll<()> {
+        Deferred::from_infallible(poll_fn(move |cx| -> Poll<()> {
             let _captured = &captured;
             kept.keep(cx);
             assert!(!polled, "the second poll");

@@ -5,6 +5,7 @@ mod cancel;
 mod cancel_while_running;
 mod convert;
 mod coroutine;
+mod coroutine_awaits;
 mod coroutine_ends;
 mod errors;
 mod handles;

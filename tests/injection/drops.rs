@@ -114,7 +114,7 @@ fn undergo(trial: &Trial, subject: Subject, way: Way, point: usize) {
         Way::Cancel | Way::Shutdown => {
             let mut handle = {
                 let _entered = world.enter();
-                let mut d = Deferred::from_future(body);
+                let mut d = Deferred::from_infallible(body);
                 let handle = d.cancel_handle();
                 trial.watch(d);
                 Some(handle)

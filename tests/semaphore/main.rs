@@ -129,7 +129,7 @@ async fn compete(limit: usize, waiters: usize) -> (Vec<usize>, usize) {
             }
             1 => chains.push(semaphore.acquire().add_callback(move |permit| {
                 log.enter(who);
-                Deferred::from_future(tokio::task::yield_now()).map(move |()| {
+                Deferred::from_infallible(tokio::task::yield_now()).map(move |()| {
                     log.leave();
                     drop(permit);
                 })
@@ -137,7 +137,7 @@ async fn compete(limit: usize, waiters: usize) -> (Vec<usize>, usize) {
             _ => chains.push(semaphore.run(move || {
                 log.enter(who);
                 let end = log.clone();
-                Deferred::from_future(tokio::task::yield_now()).map(move |()| end.leave())
+                Deferred::from_infallible(tokio::task::yield_now()).map(move |()| end.leave())
             })),
         }
     }

@@ -95,7 +95,7 @@ pub(super) fn coroutine_that_waits(t: &Trial) {
     t.own(|| drop(d));
     // Ready at the first poll.
     let value = t.value();
-    t.watch(Deferred::from_future(t.work(async { value })));
+    t.watch(Deferred::from_infallible(t.work(async { value })));
 }
 
 pub(super) fn coroutine_that_is_cancelled(t: &Trial) {
@@ -126,7 +126,7 @@ pub(super) fn coroutine_without_a_deferred_is_cancelled(t: &Trial) {
     let runtime = runtime(t);
     runtime.block_on(async {
         let kept = t.value();
-        let mut d = Deferred::from_future(t.work(async move {
+        let mut d = Deferred::from_infallible(t.work(async move {
             std::future::pending::<()>().await;
             kept
         }));

@@ -175,7 +175,7 @@ pub(super) fn without_a_runtime(t: &Trial) {
         std::future::pending::<()>().await;
         drop(kept);
     });
-    t.watch(Deferred::from_future(pending));
+    t.watch(Deferred::from_infallible(pending));
     let (_resolver, d) = Deferred::<Value>::with_canceller(t.run(Canceller, || None));
     t.watch(d.cancel_when(t.work(std::future::pending())));
     let (resolver, d) = Deferred::<Value>::new();

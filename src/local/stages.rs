@@ -1,0 +1,300 @@
+//! The stages of a local chain: those of any chain, with functions that stay
+//! on their thread.
+
+use super::{LocalDeferred, LocalOutcome, OnThread};
+use crate::chain::stages::{Both, Callback, Errback, Finally, Inspect, Map, Pair};
+use crate::core::Stage;
+use crate::failure::Failure;
+use std::marker::PhantomData;
+use std::panic::Location;
+
+/// A function of a value that stays on this thread, as one that may be stored
+/// in a chain.
+fn of_value<T, R, F>(f: F) -> impl FnOnce(OnThread<T>) -> OnThread<R> + Send
+where
+    F: FnOnce(T) -> R + 'static,
+{
+    let f = OnThread::new(f);
+    move |value: OnThread<T>| OnThread::new(f.into_inner()(value.into_inner()))
+}
+
+/// The same of a failure.
+fn of_failure<R, F>(f: F) -> impl FnOnce(Failure) -> OnThread<R> + Send
+where
+    F: FnOnce(Failure) -> R + 'static,
+{
+    let f = OnThread::new(f);
+    move |failure| OnThread::new(f.into_inner()(failure))
+}
+
+fn callback<T, R, F>(f: F) -> impl Stage<In = OnThread<T>, Out = OnThread<R::Output>>
+where
+    T: 'static,
+    R: LocalOutcome,
+    F: FnOnce(T) -> R + 'static,
+{
+    Callback::<_, _, F>(of_value(f), PhantomData)
+}
+
+fn errback<T, R, F>(f: F) -> impl Stage<In = OnThread<T>, Out = OnThread<T>>
+where
+    T: 'static,
+    R: LocalOutcome<Output = T>,
+    F: FnOnce(Failure) -> R + 'static,
+{
+    Errback::<_, _, F>(of_failure(f), PhantomData)
+}
+
+fn pair<T, A, B, F, G>(f: F, g: G) -> impl Stage<In = OnThread<T>, Out = OnThread<A::Output>>
+where
+    T: 'static,
+    A: LocalOutcome,
+    B: LocalOutcome<Output = A::Output>,
+    F: FnOnce(T) -> A + 'static,
+    G: FnOnce(Failure) -> B + 'static,
+{
+    Pair::<_, _, _, F, G>(of_value(f), of_failure(g), PhantomData)
+}
+
+fn both<T, R, F>(f: F) -> impl Stage<In = OnThread<T>, Out = OnThread<R::Output>>
+where
+    T: 'static,
+    R: LocalOutcome,
+    F: FnOnce(Result<T, Failure>) -> R + 'static,
+{
+    let f = OnThread::new(f);
+    let f = move |result: Result<OnThread<T>, Failure>| {
+        OnThread::new(f.into_inner()(result.map(OnThread::into_inner)))
+    };
+    Both::<_, _, F>(f, PhantomData)
+}
+
+fn map<T, U, F>(f: F) -> impl Stage<In = OnThread<T>, Out = OnThread<U>>
+where
+    T: 'static,
+    U: 'static,
+    F: FnOnce(T) -> U + 'static,
+{
+    Map::<_, _, F>(of_value(f), PhantomData)
+}
+
+fn finally<T, F>(f: F) -> impl Stage<In = OnThread<T>, Out = OnThread<T>>
+where
+    T: 'static,
+    F: FnOnce() + 'static,
+{
+    let f = OnThread::new(f);
+    Finally::<_, _, F>(move || f.into_inner()(), PhantomData)
+}
+
+fn inspect<T, F>(f: F) -> impl Stage<In = OnThread<T>, Out = OnThread<T>>
+where
+    T: 'static,
+    F: FnOnce(&Failure) + 'static,
+{
+    let f = OnThread::new(f);
+    let f = move |failure: &Failure| f.into_inner()(failure);
+    Inspect::<_, _, F>(f, PhantomData)
+}
+
+impl<T: 'static> LocalDeferred<T> {
+    #[inline]
+    fn stage<S, U>(self, stage: S, place: &'static Location<'static>) -> LocalDeferred<U>
+    where
+        S: Stage<In = OnThread<T>, Out = OnThread<U>>,
+    {
+        LocalDeferred::wrap(self.inner.stage(stage, place))
+    }
+
+    /// Adds a callback, which runs on a value; as [`Deferred::add_callback`].
+    ///
+    /// It runs on this thread: when the Deferred fires, or before
+    /// `add_callback` returns if the result is there already.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    /// use tokio_deferred::local::LocalDeferred;
+    ///
+    /// let words = Rc::new(["seven", "7"]);
+    /// let d = LocalDeferred::succeed(1).add_callback({
+    ///     let words = words.clone();
+    ///     move |index: usize| Ok(words[index].parse::<i32>()?)
+    /// });
+    /// assert_eq!(d.try_result().unwrap().unwrap(), 7);
+    /// ```
+    ///
+    /// [`Deferred::add_callback`]: crate::Deferred::add_callback
+    #[doc(alias = "addCallback")]
+    #[doc(alias = "then")]
+    #[inline]
+    #[track_caller]
+    pub fn add_callback<R: LocalOutcome>(
+        self,
+        f: impl FnOnce(T) -> R + 'static,
+    ) -> LocalDeferred<R::Output> {
+        self.stage(callback(f), Location::caller())
+    }
+
+    /// Adds an errback, which runs on a failure; as [`Deferred::add_errback`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    /// use tokio_deferred::local::LocalDeferred;
+    ///
+    /// let fallback = Rc::new(0);
+    /// let d = LocalDeferred::fail("no number").add_errback(move |_| Ok(fallback));
+    /// assert_eq!(*d.try_result().unwrap().unwrap(), 0);
+    /// ```
+    ///
+    /// [`Deferred::add_errback`]: crate::Deferred::add_errback
+    #[doc(alias = "addErrback")]
+    #[doc(alias = "catch")]
+    #[inline]
+    #[track_caller]
+    pub fn add_errback<R: LocalOutcome<Output = T>>(
+        self,
+        f: impl FnOnce(Failure) -> R + 'static,
+    ) -> LocalDeferred<T> {
+        self.stage(errback(f), Location::caller())
+    }
+
+    /// Adds a callback and an errback as one stage; as
+    /// [`Deferred::add_callbacks`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tokio_deferred::local::LocalDeferred;
+    ///
+    /// let describe = |d: LocalDeferred<i32>| {
+    ///     d.add_callbacks(|n| Ok(format!("got {n}")), |f| Ok(format!("no: {f}")))
+    /// };
+    /// let text = |d: LocalDeferred<String>| d.try_result().unwrap().unwrap();
+    /// assert_eq!(text(describe(LocalDeferred::succeed(1))), "got 1");
+    /// assert_eq!(text(describe(LocalDeferred::fail("out"))), "no: out");
+    /// ```
+    ///
+    /// [`Deferred::add_callbacks`]: crate::Deferred::add_callbacks
+    #[doc(alias = "addCallbacks")]
+    #[inline]
+    #[track_caller]
+    pub fn add_callbacks<A: LocalOutcome, B: LocalOutcome<Output = A::Output>>(
+        self,
+        f: impl FnOnce(T) -> A + 'static,
+        g: impl FnOnce(Failure) -> B + 'static,
+    ) -> LocalDeferred<A::Output> {
+        self.stage(pair(f, g), Location::caller())
+    }
+
+    /// Adds one function that runs on either sort of result; as
+    /// [`Deferred::add_both`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tokio_deferred::local::LocalDeferred;
+    ///
+    /// let d = LocalDeferred::<i32>::fail("out").add_both(|result| Ok(result.is_err()));
+    /// assert!(d.try_result().unwrap().unwrap());
+    /// ```
+    ///
+    /// [`Deferred::add_both`]: crate::Deferred::add_both
+    #[doc(alias = "addBoth")]
+    #[inline]
+    #[track_caller]
+    pub fn add_both<R: LocalOutcome>(
+        self,
+        f: impl FnOnce(Result<T, Failure>) -> R + 'static,
+    ) -> LocalDeferred<R::Output> {
+        self.stage(both(f), Location::caller())
+    }
+
+    /// Adds a function from value to value; as [`Deferred::map`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    /// use tokio_deferred::local::LocalDeferred;
+    ///
+    /// let d = LocalDeferred::succeed(6).map(|n| Rc::new(n * 7));
+    /// assert_eq!(*d.try_result().unwrap().unwrap(), 42);
+    /// ```
+    ///
+    /// [`Deferred::map`]: crate::Deferred::map
+    #[inline]
+    #[track_caller]
+    pub fn map<U: 'static>(self, f: impl FnOnce(T) -> U + 'static) -> LocalDeferred<U> {
+        self.stage(map(f), Location::caller())
+    }
+
+    /// Adds a function that runs either way; the result passes on as it is. As
+    /// [`Deferred::finally`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::cell::Cell;
+    /// use std::rc::Rc;
+    /// use tokio_deferred::local::LocalDeferred;
+    ///
+    /// let closed = Rc::new(Cell::new(false));
+    /// let flag = closed.clone();
+    /// let d = LocalDeferred::<()>::fail("broken").finally(move || flag.set(true));
+    /// assert!(closed.get());
+    /// assert!(d.try_result().unwrap().is_err());
+    /// ```
+    ///
+    /// [`Deferred::finally`]: crate::Deferred::finally
+    #[inline]
+    #[track_caller]
+    pub fn finally(self, f: impl FnOnce() + 'static) -> LocalDeferred<T> {
+        self.stage(finally(f), Location::caller())
+    }
+
+    /// Adds a function that looks at a failure, which then passes on as
+    /// unhandled as it was; as [`Deferred::inspect_failure`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::cell::RefCell;
+    /// use std::rc::Rc;
+    /// use tokio_deferred::local::LocalDeferred;
+    ///
+    /// let seen = Rc::new(RefCell::new(String::new()));
+    /// let text = seen.clone();
+    /// let d = LocalDeferred::<()>::fail("out").inspect_failure(move |f| text.replace(f.to_string()).clear());
+    /// assert_eq!(*seen.borrow(), "out");
+    /// assert!(d.try_result().unwrap().is_err());
+    /// ```
+    ///
+    /// [`Deferred::inspect_failure`]: crate::Deferred::inspect_failure
+    #[inline]
+    #[track_caller]
+    pub fn inspect_failure(self, f: impl FnOnce(&Failure) + 'static) -> LocalDeferred<T> {
+        self.stage(inspect(f), Location::caller())
+    }
+}
+
+impl<T: 'static> LocalDeferred<LocalDeferred<T>> {
+    /// Makes the inner Deferred's result this one's; as
+    /// [`Deferred::flatten`](crate::Deferred::flatten).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tokio_deferred::local::LocalDeferred;
+    ///
+    /// let nested = LocalDeferred::succeed(1).map(|n| LocalDeferred::succeed(n + 1));
+    /// assert_eq!(nested.flatten().try_result().unwrap().unwrap(), 2);
+    /// ```
+    #[track_caller]
+    pub fn flatten(self) -> LocalDeferred<T> {
+        self.add_callback(|inner| inner)
+    }
+}

@@ -1,0 +1,9 @@
+//! Deferreds that stay on one thread.
+
+mod auto_traits;
+mod chains;
+mod coroutine;
+mod hop;
+mod loops;
+mod support;
+mod thread_ends;
