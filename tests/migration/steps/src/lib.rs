@@ -78,7 +78,12 @@ pub fn stages() -> [Stage; 4] {
 
 /// An async fn in the clothes of a function that returns a Deferred.
 pub fn wrapped(function: &Function) -> String {
-    format!("#[inline_callbacks]\n{}", function.text)
+    let signature = function.text.find("async fn").expect("an async fn");
+    let signature = function.text[..signature]
+        .rfind('\n')
+        .map_or(0, |end| end + 1);
+    let (documentation, code) = function.text.split_at(signature);
+    format!("{documentation}#[inline_callbacks]\n{code}")
 }
 
 /// A program that has all steps as modules, has each of them buy the same
