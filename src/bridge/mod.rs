@@ -8,6 +8,7 @@
 //! 2. A missing runtime is a failure with [`NoRuntime`](crate::NoRuntime),
 //!    never a panic.
 
+mod adopt;
 mod blocking;
 mod convert;
 mod coroutine;
@@ -21,6 +22,7 @@ mod spawn;
 mod unstoppable;
 mod via;
 
+pub(crate) use adopt::{Adopted, offering};
 pub(crate) use blocking::may_block;
 pub(crate) use convert::task_failure;
 pub use inline_callbacks::{CoroutineResult, clone_handle, inline_callbacks};
