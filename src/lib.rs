@@ -199,8 +199,8 @@ pub use failure::{
 pub use primitive::{ConcurrentMap, JoinAll, SharedDeferred, join, map_with_concurrency};
 pub use primitive::{DeferredFilesystemLock, FilesystemLockGuard, LockFileError};
 pub use primitive::{
-    DeferredList, DeferredLock, DeferredQueue, DeferredQueueStream, DeferredSemaphore,
-    gather_results, race,
+    DeferredList, DeferredLock, DeferredLockGuard, DeferredQueue, DeferredQueueStream,
+    DeferredSemaphore, gather_results, race,
 };
 
 /// The README's examples, as tests.
