@@ -58,11 +58,10 @@
 //!     Deferred::succeed(item.len() as u32 * 100)
 //! }
 //!
-//! inline_callbacks! {
-//!     /// What was here before: `price(a).add_callback(|a| price(b).map(move |b| a + b))`.
-//!     async fn total(a: &'static str, b: &'static str) -> Result<u32, DeferredError> {
-//!         Ok(price(a).await? + price(b).await?)
-//!     }
+//! /// What was here before: `price(a).add_callback(|a| price(b).map(move |b| a + b))`.
+//! #[inline_callbacks]
+//! async fn total(a: &'static str, b: &'static str) -> Result<u32, DeferredError> {
+//!     Ok(price(a).await? + price(b).await?)
 //! }
 //!
 //! let line = total("mug", "teapot").map(|cents| format!("{cents} cents"));
@@ -86,7 +85,7 @@
 //! | what a callback may return | [`Outcome`]: a `Result`, a `Deferred`, or `()` |
 //! | an error in a chain | [`Failure`], [`Trapped`], [`Trace`]; [`OrFail`] for `anyhow` |
 //! | an error at `.await` | [`DeferredError`] |
-//! | async fns with the type of callback functions | [`inline_callbacks!`], [`inline_callbacks`](inline_callbacks()), [`Deferred::from_coroutine`] |
+//! | async fns with the type of callback functions | [`#[inline_callbacks]`](macro@inline_callbacks), [`inline_callbacks`](inline_callbacks()), [`Deferred::from_coroutine`] |
 //! | cancelling from elsewhere, by a drop, by a signal, in time | [`CancelHandle`], [`CancelOnDrop`], [`Deferred::cancel_when`], [`Deferred::add_timeout`] |
 //! | holding a chain up | [`Pause`] |
 //! | several results as one | [`join`](join()), [`gather_results`], [`DeferredList`], [`race`], [`map_with_concurrency`] |
@@ -123,7 +122,72 @@ pub mod task;
 pub mod testing;
 pub mod threads;
 
-pub use bridge::{CoroutineResult, Job, JobDropped, inline_callbacks, set_default_runtime};
+pub use bridge::{Job, JobDropped, inline_callbacks, set_default_runtime};
+
+/// Makes an async fn a function of the callback style, which returns a
+/// [`Deferred`]: Twisted's `@inlineCallbacks`.
+///
+/// `async fn f(a: A) -> Result<T, E>` becomes `fn f(a: A) -> Deferred<T>`, with
+/// the same documentation, attributes, visibility, generics and `where`, in
+/// modules, `impl` blocks and traits. So its callers do not notice whether it
+/// is an async fn already. A call starts the body at once, on the calling
+/// thread, as [`Deferred::from_coroutine`] does; the place that traces and
+/// reports name is that of the call. Arguments live as long as the coroutine,
+/// as in any async fn. `E` is any error that a [`BoxError`] can be made of.
+///
+/// A coroutine outlives the call that starts it, and so it owns what it works
+/// on: `self` and `self: Arc<Self>` are fine, `&self` and other borrows are
+/// refused, with words that say what to write.
+///
+/// | option | where the coroutine goes on after it had to wait |
+/// |---|---|
+/// | none | in a task of the current runtime, else of [the default one](set_default_runtime()) |
+/// | `(on = handle)` | in a task of the runtime of `handle`, an expression that may use the arguments |
+/// | `(inline)` | on the thread that fires what it awaits, as `Deferred::from_coroutine_inline` |
+/// | `(local)` | on the thread that started it; it returns a `local::LocalDeferred`, and nothing in it needs `Send` |
+///
+/// `(crate = path)` names the library where it is not called `tokio_deferred`.
+///
+/// Attributes that look at the body, such as `#[tracing::instrument]`, stand
+/// above this one.
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::Arc;
+/// use tokio_deferred::{Deferred, DeferredError, inline_callbacks, testing};
+///
+/// struct Shop {
+///     vat: u32,
+/// }
+///
+/// impl Shop {
+///     fn price(&self, item: &str) -> Deferred<u32> {
+///         Deferred::succeed(item.len() as u32 * 100)
+///     }
+///
+///     /// Adds the prices of two things, and the tax.
+///     #[inline_callbacks]
+///     async fn total(self: Arc<Self>, a: String, b: String) -> Result<u32, DeferredError> {
+///         let net = self.price(&a).await? + self.price(&b).await?;
+///         Ok(net * (100 + self.vat) / 100)
+///     }
+/// }
+///
+/// let shop = Arc::new(Shop { vat: 20 });
+/// let total: Deferred<u32> = shop.total("mug".to_owned(), "teapot".to_owned());
+/// assert_eq!(testing::success_of(total), 1080);
+/// ```
+#[cfg(feature = "macros")]
+#[cfg_attr(docsrs, doc(cfg(feature = "macros")))]
+pub use tokio_deferred_macros::inline_callbacks;
+
+/// What the expansion of the attribute names.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::bridge::{CoroutineResult, clone_handle};
+}
+
 pub use chain::{
     CancelHandle, CancelOnDrop, Deferred, Outcome, Pause, Resolver, SharedResolver, Started,
 };

@@ -22,17 +22,16 @@ fn log_out(line: Line, token: Token) -> Deferred<String> {
     ask(line, format!("LOGOUT {}", token.0))
 }
 
-inline_callbacks! {
-    /// What the outlet has is cheaper, but not what one looks for first.
-    async fn price(line: Line, token: Token, item: String) -> Result<u32, Failure> {
-        let answer = ask(line.clone(), format!("PRICE {} {item}", token.0)).await?;
-        match cents(&answer) {
-            Err(Error::NotSold(_)) => {
-                let answer = ask(line, format!("OUTLET {} {item}", token.0)).await?;
-                Ok(cents(&answer)?)
-            }
-            price => Ok(price?),
+/// What the outlet has is cheaper, but not what one looks for first.
+#[inline_callbacks]
+async fn price(line: Line, token: Token, item: String) -> Result<u32, Failure> {
+    let answer = ask(line.clone(), format!("PRICE {} {item}", token.0)).await?;
+    match cents(&answer) {
+        Err(Error::NotSold(_)) => {
+            let answer = ask(line, format!("OUTLET {} {item}", token.0)).await?;
+            Ok(cents(&answer)?)
         }
+        price => Ok(price?),
     }
 }
 
@@ -41,20 +40,19 @@ fn hold(line: Line, token: Token, item: String) -> Deferred<Hold> {
         .add_callback(|answer| Ok(Hold(expect("HELD", &answer)?)))
 }
 
-inline_callbacks! {
-    /// What is not paid for does not stay on hold.
-    async fn pay(line: Line, token: Token, hold: Hold, cents: u32) -> Result<Receipt, Failure> {
-        let question = format!("PAY {} {} {cents}", token.0, hold.0);
-        let paid = async {
-            let answer = ask(line.clone(), question).await?;
-            Ok::<_, Failure>(expect("RECEIPT", &answer)?)
-        };
-        match paid.await {
-            Ok(number) => Ok(Receipt { number, cents }),
-            Err(failure) => {
-                let _ = ask(line, format!("RELEASE {} {}", token.0, hold.0)).await;
-                Err(failure)
-            }
+/// What is not paid for does not stay on hold.
+#[inline_callbacks]
+async fn pay(line: Line, token: Token, hold: Hold, cents: u32) -> Result<Receipt, Failure> {
+    let question = format!("PAY {} {} {cents}", token.0, hold.0);
+    let paid = async {
+        let answer = ask(line.clone(), question).await?;
+        Ok::<_, Failure>(expect("RECEIPT", &answer)?)
+    };
+    match paid.await {
+        Ok(number) => Ok(Receipt { number, cents }),
+        Err(failure) => {
+            let _ = ask(line, format!("RELEASE {} {}", token.0, hold.0)).await;
+            Err(failure)
         }
     }
 }

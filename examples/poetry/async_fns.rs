@@ -9,12 +9,14 @@ use tokio_deferred::{Failure, inline_callbacks};
 use crate::client::decode;
 use crate::engine::{Engine, EngineError, GibberishError, Poem};
 
-inline_callbacks! {
-    pub(crate) async fn fetch(server: String, engine: Engine) -> Result<Poem, Failure> {
-        let mut bytes = Vec::new();
-        TcpStream::connect(server).await?.read_to_end(&mut bytes).await?;
-        Ok(byronify(decode(bytes), engine)?)
-    }
+#[inline_callbacks]
+pub(crate) async fn fetch(server: String, engine: Engine) -> Result<Poem, Failure> {
+    let mut bytes = Vec::new();
+    TcpStream::connect(server)
+        .await?
+        .read_to_end(&mut bytes)
+        .await?;
+    Ok(byronify(decode(bytes), engine)?)
 }
 
 fn byronify(original: String, engine: Engine) -> Result<Poem, GibberishError> {

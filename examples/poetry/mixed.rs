@@ -11,8 +11,7 @@ pub(crate) fn fetch(server: String, engine: Engine) -> Deferred<Poem> {
     download(server).add_callback(move |original| byronify(original, engine))
 }
 
-inline_callbacks! {
-    async fn download(server: String) -> Result<String, DeferredError> {
-        get_poem(server).await
-    }
+#[inline_callbacks]
+async fn download(server: String) -> Result<String, DeferredError> {
+    get_poem(server).await
 }

@@ -13,7 +13,8 @@
 //! 4. `over`: the future is dropped, by whoever set this, and the Deferred
 //!    fired, in that order. Nobody else does anything any more.
 
-use super::runtime::{self, runtime_to_enter, spawn_or};
+use super::adopt::adopt_or_spawn;
+use super::runtime::{self, find_runtime, runtime_to_enter};
 use crate::chain::{AwaitList, Deferred, Resolver, enter};
 use crate::core::{
     CancelRequest, Controller, FirstTurn, Handle as ChainHandle, Sent, SharedFuture,
@@ -100,7 +101,13 @@ where
             handle.spawn(task);
             Ok(())
         }
-        Where::Current(remembered) => spawn_or(remembered, task).map(drop),
+        Where::Current(remembered) => match find_runtime(remembered) {
+            Ok(runtime) => {
+                adopt_or_spawn(&runtime, task);
+                Ok(())
+            }
+            Err(none) => Err((task, none)),
+        },
     })
 }
 

@@ -16,7 +16,8 @@ use tokio::runtime::Handle;
 /// that has to wait, the one is used that was current when this function was
 /// called.
 ///
-/// For any number of arguments there is the macro of the same name.
+/// For any number of arguments, and for methods, there is the attribute
+/// [`#[inline_callbacks]`](macro@crate::inline_callbacks).
 ///
 /// # Examples
 ///
@@ -52,9 +53,14 @@ where
     }
 }
 
-/// The value of a `Result` type, however it is spelled; for the macro.
-#[doc(hidden)]
+/// The value of a `Result` type, however it is spelled; for the attribute.
+#[diagnostic::on_unimplemented(
+    message = "a coroutine returns a `Result`, not `{Self}`",
+    label = "this is no `Result`",
+    note = "write `-> Result<{Self}, Failure>`, and `Ok(..)` at the end"
+)]
 pub trait CoroutineResult {
+    /// The type of the value.
     type Value;
 }
 
@@ -62,57 +68,7 @@ impl<T, E> CoroutineResult for Result<T, E> {
     type Value = T;
 }
 
-/// Defines functions that return a Deferred from `async fn`s of any number of
-/// arguments: Twisted's `@inlineCallbacks`.
-///
-/// `async fn f(a: A, b: B) -> Result<T, E> { .. }` becomes
-/// `fn f(a: A, b: B) -> Deferred<T>`, with its documentation, attributes and
-/// visibility. The body starts at the call, as with
-/// [`Deferred::from_coroutine`](crate::Deferred::from_coroutine).
-///
-/// # Examples
-///
-/// ```
-/// use tokio_deferred::{Deferred, DeferredError, inline_callbacks, testing};
-///
-/// inline_callbacks! {
-///     /// Adds what two Deferreds come to.
-///     pub async fn add(a: Deferred<i32>, b: Deferred<i32>) -> Result<i32, DeferredError> {
-///         Ok(a.await? + b.await?)
-///     }
-/// }
-///
-/// let d: Deferred<i32> = add(Deferred::succeed(1), Deferred::succeed(2));
-/// assert_eq!(testing::success_of(d), 3);
-/// ```
-#[macro_export]
-macro_rules! inline_callbacks {
-    () => {};
-    (
-        $(#[$attribute:meta])*
-        $visibility:vis async fn $name:ident (
-            $($argument:ident : $type:ty),* $(,)?
-        ) -> $result:ty $body:block
-        $($rest:tt)*
-    ) => {
-        $(#[$attribute])*
-        #[track_caller]
-        $visibility fn $name(
-            $($argument: $type),*
-        ) -> $crate::Deferred<<$result as $crate::CoroutineResult>::Value> {
-            $crate::Deferred::from_coroutine(async move {
-                // The body sees its arguments as an async fn's would, and its
-                // `?` and `return` have the type that was written.
-                let result: $result = async move $body.await;
-                result
-            })
-        }
-        $crate::inline_callbacks! { $($rest)* }
-    };
-    ($($other:tt)+) => {
-        ::core::compile_error!(
-            "inline_callbacks! defines functions from `async fn name(argument: Type, ..) -> Result<T, E> { .. }`, \
-             without `self`, generics or `where`"
-        );
-    };
+/// Clones a handle that may stand behind references; for the attribute.
+pub fn clone_handle(handle: &Handle) -> Handle {
+    handle.clone()
 }

@@ -8,6 +8,7 @@
 //! 2. A missing runtime is a failure with [`NoRuntime`](crate::NoRuntime),
 //!    never a panic.
 
+mod adopt;
 mod blocking;
 mod convert;
 mod coroutine;
@@ -21,9 +22,10 @@ mod spawn;
 mod unstoppable;
 mod via;
 
+pub(crate) use adopt::{Adopted, offering};
 pub(crate) use blocking::may_block;
 pub(crate) use convert::task_failure;
-pub use inline_callbacks::{CoroutineResult, inline_callbacks};
+pub use inline_callbacks::{CoroutineResult, clone_handle, inline_callbacks};
 pub(crate) use poll_on_wake::run_each;
 pub use runtime::set_default_runtime;
 pub(crate) use runtime::{enter, find_runtime, runtime_to_enter, spawn_or};

@@ -17,6 +17,7 @@ mod models;
 mod queue;
 mod queue_stream;
 mod race;
+mod runner;
 mod semaphore;
 mod share;
 mod tasks;

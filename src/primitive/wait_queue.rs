@@ -2,23 +2,37 @@
 //! waiter.
 //!
 //! A waiter is Tokio's own future, polled once when the wait begins: that is
-//! what takes the place in Tokio's queue. The waiters of one primitive on one
-//! runtime share a [`Lane`]: while it has any, one task, the [`Pump`], polls
-//! those that were woken and fires their Deferreds there.
+//! what takes the place in Tokio's queue. A waker may be called inside of any
+//! release, and Tokio calls some of them under its locks, so a wake runs no
+//! code of the user's: it puts the waiter on the list of those that were woken,
+//! and sees to it that a runner, which is a task, comes and
+//! fires it. The waiters of one primitive on one runtime share a [`Lane`], and
+//! with it the runners.
 //!
-//! Invariants:
+//! What was measured beside this, with ten thousand jobs that each wait once
+//! inside of a semaphore of ten: a coroutine, and so a task, for each waiter
+//! (the task is the dearest part of a wait); one task for all waiters (cheap,
+//! but a worker that is blocked, by whoever woke the task or by a callback,
+//! then holds up every waiter); a task made at each wake (as dear as the
+//! first). Runners that stay, and go on as the coroutines that they start,
+//! need the fewest tasks, and no waiter depends on one of them.
 //!
-//! 1. The lane has a wait and its resolver until somebody settles it, by taking
-//!    them out: the pump with what the future came to, a cancel, or the end of
-//!    the runtime.
-//! 2. A future is polled, and dropped by who cancels, under its own lock alone.
-//!    What it comes to after a cancel is dropped: a permit goes on to the next
-//!    waiter.
-//! 3. A waker is woken under Tokio's locks. It takes the lock of the lane and
-//!    no other, and drops nothing of the user's.
-//! 4. A lane with waits has a pump, which ends when there is none left. The
-//!    pump that is dropped before, by a runtime that shuts down, fails them.
+//! Rules:
+//!
+//! - **[one taker]** A wait and its resolver are in the lane until a thread
+//!   takes both out: a runner with what the future came to, a cancel, or the
+//!   end of the runtime. The taker fires the resolver.
+//! - **[turns]** A future is polled by the runner that took it from its waiter,
+//!   which puts it back if it is pending. A wake meanwhile is noted in the
+//!   waiter, and the runner looks again. A cancel drops the future in place,
+//!   in turn with the poll. What the future came to after a cancel is dropped:
+//!   so a permit goes on to the next waiter.
+//! - **[wakes]** A waker takes the lock of the lane and no other, fires nothing,
+//!   and drops nothing of the user's.
+//! - **[alive]** A lane with waits has a runner that lives. A runner that a
+//!   runtime drops fails all waits of its lane, as that runtime is ending.
 
+use super::runner::{Call, Host, Runners};
 use crate::bridge::find_runtime;
 use crate::chain::{Deferred, Resolver};
 use crate::core::{CancelRequest, Controller, OutputSink, PollErased, SharedFuture};
@@ -26,18 +40,17 @@ use crate::failure::{Failure, NoRuntime};
 use crate::sync::{AtomicU64, AtomicUsize, Mutex, lock};
 use std::collections::VecDeque;
 use std::panic::Location;
-use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
 use tokio::runtime::Id;
 use tokio::task::coop::unconstrained;
 
-/// What a future came to, as the result of a Deferred made there.
+/// Makes a future's output the result of a Deferred that was made there.
 type Convert<O, T> = fn(O, &'static Location<'static>) -> Result<T, Failure>;
 
 /// The lanes of one primitive, by runtime.
-pub(super) struct Lanes<T> {
+pub(super) struct Lanes<T: Send + 'static> {
     /// The lane of the first runtime: mostly there is no other.
     first: OnceLock<Arc<Lane<T>>>,
     others: Mutex<Vec<Arc<Lane<T>>>>,
@@ -54,7 +67,8 @@ impl<T: Send + 'static> Lanes<T> {
     /// Makes a Deferred of `future`, which is one of Tokio's and runs no code
     /// of the user's; `convert` makes its output the Deferred's result.
     ///
-    /// The Deferred is fired on a task of the current runtime.
+    /// A task of the current runtime, else of the default one, fires the
+    /// Deferred.
     pub(super) fn wait<F>(
         &self,
         future: F,
@@ -66,19 +80,20 @@ impl<T: Send + 'static> Lanes<T> {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let runtime = match find_runtime(None) {
-            Ok(runtime) => runtime,
-            Err(none) => return Deferred::ready(Err(Failure::from_error(none, made)), made),
-        };
-        let spawn = |pump| drop(runtime.spawn(pump));
-        self.wait_on(runtime.id(), spawn, future, convert, what, made)
+        match find_runtime(None) {
+            Ok(runtime) => {
+                let host = || Host::new(runtime.clone());
+                self.wait_on(runtime.id(), host, future, convert, what, made)
+            }
+            Err(none) => Deferred::ready(Err(Failure::from_error(none, made)), made),
+        }
     }
 
-    /// The same; `spawn` begins a task on the runtime given.
+    /// The same, on the runtime given; `host` says how its tasks are made.
     pub(super) fn wait_on<F>(
         &self,
         runtime: Id,
-        spawn: impl FnOnce(Pump<T>),
+        host: impl FnOnce() -> Host<T>,
         future: F,
         convert: Convert<F::Output, T>,
         what: &'static str,
@@ -89,7 +104,7 @@ impl<T: Send + 'static> Lanes<T> {
         F::Output: Send + 'static,
     {
         let wait = SharedFuture::new(
-            // The caller's budget is not this future's, nor is the pump's.
+            // The caller's budget is not this future's, nor is the runner's.
             unconstrained(future),
             Wait {
                 lane: self.of(runtime),
@@ -102,16 +117,14 @@ impl<T: Send + 'static> Lanes<T> {
         let control = wait.control();
         let (resolver, d) = Deferred::with_delegate(made, wait.delegate());
         let d = d.fired_by(what);
-        let (place, needs_pump) = control.lane.enter(resolver, wait.look(), made);
+        let (place, call) = control.lane.enter(resolver, wait.look(), made, host);
         control.set_place(place);
         // From here on it may be woken.
         if let Poll::Ready(output) = wait.poll() {
             control.ready(output);
         }
-        if needs_pump {
-            let lane = control.lane.clone();
-            spawn(Pump { lane, over: false });
-        }
+        // Where the runtime refuses the task, its drop fails the wait here.
+        call.make(&control.lane);
         d
     }
 
@@ -133,69 +146,51 @@ impl<T: Send + 'static> Lanes<T> {
 }
 
 /// The waits for one primitive that are fired on one runtime.
-struct Lane<T> {
-    runtime: Id,
+pub(super) struct Lane<T: Send + 'static> {
+    pub(super) runtime: Id,
     state: Mutex<LaneState<T>>,
 }
 
-struct LaneState<T> {
+struct LaneState<T: Send + 'static> {
     waits: Vec<Option<Waiter<T>>>,
     /// The indices in `waits` that are free.
     free: Vec<usize>,
-    /// The next number.
+    /// The number of the next wait.
     next: u64,
     /// Those that were woken, in order.
     woken: VecDeque<Place>,
-    pump: PumpState,
+    runners: Runners<T>,
 }
 
-/// A wait that is not take_if_ready.
+/// A wait that nobody took out.
 struct Waiter<T> {
     number: u64,
     resolver: Resolver<T>,
     made: &'static Location<'static>,
-    /// None while the pump polls it.
+    /// None while a runner polls it.
     future: Option<Arc<dyn PollErased>>,
+    /// It was woken, and is on the list, or will be when the runner that polls
+    /// it puts it back.
+    woken: bool,
 }
 
 /// Where a wait is; the number tells it from those that were there before.
 #[derive(Clone, Copy)]
-struct Place {
+pub(super) struct Place {
     index: usize,
     number: u64,
 }
 
-enum PumpState {
-    None,
-    /// It will look at the lane again by itself.
-    Busy,
-    Parked(Waker),
-}
-
-/// What a pump does next.
-enum Next {
-    PollErased(Place, Arc<dyn PollErased>),
+/// What a runner does next.
+pub(super) enum Next<T: Send + 'static> {
+    /// It polls this one, after it made the call.
+    Poll(Place, Arc<dyn PollErased>, Call<T>),
     Park,
-    End,
+    /// It ends, and wakes this one to do so as well.
+    End(Option<Waker>),
 }
 
-impl<T> LaneState<T> {
-    fn new(next: u64) -> Self {
-        LaneState {
-            waits: Vec::new(),
-            free: Vec::new(),
-            next,
-            woken: VecDeque::new(),
-            pump: PumpState::None,
-        }
-    }
-
-    /// Empties the lane; the numbers go on.
-    fn reset(&mut self) -> Self {
-        let next = self.next;
-        std::mem::replace(self, LaneState::new(next))
-    }
-
+impl<T: Send + 'static> LaneState<T> {
     fn is_empty(&self) -> bool {
         self.waits.len() == self.free.len()
     }
@@ -204,33 +199,28 @@ impl<T> LaneState<T> {
         let waiter = self.waits.get_mut(place.index)?.as_mut()?;
         (waiter.number == place.number).then_some(waiter)
     }
-
-    /// Returns the pump's waker, if it has to be woken to look.
-    fn rouse(&mut self) -> Option<Waker> {
-        if !matches!(self.pump, PumpState::Parked(_)) {
-            return None;
-        }
-        match std::mem::replace(&mut self.pump, PumpState::Busy) {
-            PumpState::Parked(waker) => Some(waker),
-            _ => None,
-        }
-    }
 }
 
-impl<T> Lane<T> {
+impl<T: Send + 'static> Lane<T> {
     fn new(runtime: Id) -> Self {
-        let state = Mutex::new(LaneState::new(0));
+        let state = Mutex::new(LaneState {
+            waits: Vec::new(),
+            free: Vec::new(),
+            next: 0,
+            woken: VecDeque::new(),
+            runners: Runners::new(),
+        });
         Lane { runtime, state }
     }
 
-    /// Takes a wait in; returns its place, and whether the caller must spawn a
-    /// pump.
+    /// Takes a wait in; returns its place, and the call that the caller makes.
     fn enter(
         &self,
         resolver: Resolver<T>,
         future: Arc<dyn PollErased>,
         made: &'static Location<'static>,
-    ) -> (Place, bool) {
+        host: impl FnOnce() -> Host<T>,
+    ) -> (Place, Call<T>) {
         let mut state = lock(&self.state);
         let number = state.next;
         state.next += 1;
@@ -239,6 +229,7 @@ impl<T> Lane<T> {
             resolver,
             made,
             future: Some(future),
+            woken: false,
         });
         let index = match state.free.pop() {
             Some(index) => {
@@ -250,117 +241,119 @@ impl<T> Lane<T> {
                 state.waits.len() - 1
             }
         };
-        let needs_pump = matches!(state.pump, PumpState::None);
-        if needs_pump {
-            state.pump = PumpState::Busy;
-        }
-        (Place { index, number }, needs_pump)
+        let call = state.runners.first(host);
+        (Place { index, number }, call)
     }
 
-    /// Settles a wait, unless it is; returns who is to be fired.
+    /// Takes a wait out, unless another thread did; returns what is to be fired.
     fn settle(&self, place: Place) -> Option<Resolver<T>> {
         let mut state = lock(&self.state);
         state.get(place)?;
         let waiter = state.waits[place.index].take()?;
         state.free.push(place.index);
-        let pump = if state.is_empty() {
-            state.rouse()
+        let last = if state.is_empty() {
+            state.runners.unpark()
         } else {
             None
         };
         drop(state);
-        if let Some(pump) = pump {
-            pump.wake();
+        if let Some(last) = last {
+            last.wake();
         }
         // Here the future may be dropped, which is not in Tokio's queue any
-        // more, or is cleared by who cancels.
+        // more, or is cleared by the thread that cancels.
         Some(waiter.resolver)
     }
 
-    fn woken(&self, place: Place) {
+    /// By the waker of a wait.
+    fn woken(self: &Arc<Self>, place: Place) {
         let mut state = lock(&self.state);
-        state.woken.push_back(place);
-        let pump = state.rouse();
-        drop(state);
-        if let Some(pump) = pump {
-            pump.wake();
+        let Some(waiter) = state.get(place) else {
+            return;
+        };
+        if std::mem::replace(&mut waiter.woken, true) || waiter.future.is_none() {
+            return;
         }
+        state.woken.push_back(place);
+        let waiting = state.woken.len();
+        let call = state.runners.call(self.address(), waiting);
+        drop(state);
+        call.make_in_a_wake(self);
     }
 
-    /// By the pump.
-    fn next(&self, cx: &Context<'_>) -> Next {
+    /// By a runner that begins to look at the lane.
+    pub(super) fn begin(&self, runner: u64) {
+        lock(&self.state).runners.begin(runner);
+    }
+
+    /// By a runner that has nothing to do.
+    pub(super) fn next(&self, runner: u64, cx: &Context<'_>) -> Next<T> {
         let mut state = lock(&self.state);
         while let Some(place) = state.woken.pop_front() {
-            let future = state.get(place).and_then(|waiter| waiter.future.take());
-            if let Some(future) = future {
-                return Next::PollErased(place, future);
+            let Some(waiter) = state.get(place) else {
+                continue;
+            };
+            waiter.woken = false;
+            if let Some(future) = waiter.future.take() {
+                let more = !state.woken.is_empty();
+                return Next::Poll(place, future, state.runners.beside(more));
             }
         }
         if state.is_empty() {
-            // The memory of a long queue goes with it.
-            state.reset();
-            return Next::End;
+            let last = state.runners.end();
+            if state.runners.is_empty() {
+                // The memory of a long queue goes with it.
+                state.waits = Vec::new();
+                state.free = Vec::new();
+                state.woken = VecDeque::new();
+            }
+            return Next::End(last);
         }
-        state.pump = PumpState::Parked(cx.waker().clone());
-        Next::Park
+        if state.runners.park(runner, cx.waker()) {
+            Next::Park
+        } else {
+            Next::End(None)
+        }
     }
 
     /// Takes a future back that was pending.
-    fn put_back(&self, place: Place, future: Arc<dyn PollErased>) {
+    pub(super) fn put_back(&self, place: Place, future: Arc<dyn PollErased>) {
         let mut state = lock(&self.state);
         let mut future = Some(future);
         if let Some(waiter) = state.get(place) {
             std::mem::swap(&mut waiter.future, &mut future);
+            if waiter.woken {
+                state.woken.push_back(place);
+            }
         }
         drop(state);
         drop(future);
     }
 
-    fn is_idle(&self) -> bool {
-        let state = lock(&self.state);
-        state.is_empty() && matches!(state.pump, PumpState::None)
+    /// By a runner that goes away for a while: `again`, if it was told to come
+    /// back. Another one comes, if there is something to do.
+    pub(super) fn leave(self: &Arc<Self>, runner: u64, again: bool) {
+        let mut state = lock(&self.state);
+        let more = !state.woken.is_empty();
+        let call = state.runners.leave(runner, again, more);
+        drop(state);
+        call.make_in_a_wake(self);
     }
-}
 
-/// How many waits a pump looks at before it lets other tasks run.
-const BATCH: usize = 64;
-
-/// The task that fires the Deferreds of a lane.
-pub(super) struct Pump<T: Send + 'static> {
-    lane: Arc<Lane<T>>,
-    over: bool,
-}
-
-impl<T: Send + 'static> Future for Pump<T> {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        for _ in 0..BATCH {
-            match self.lane.next(cx) {
-                Next::PollErased(place, future) => {
-                    if let Some(pending) = future.look() {
-                        self.lane.put_back(place, pending);
-                    }
-                }
-                Next::Park => return Poll::Pending,
-                Next::End => {
-                    self.over = true;
-                    return Poll::Ready(());
-                }
-            }
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    }
-}
-
-impl<T: Send + 'static> Drop for Pump<T> {
-    fn drop(&mut self) {
-        if self.over {
+    /// By a runner that is dropped. If its runtime is ending, all waits fail.
+    pub(super) fn dropped(&self, runner: u64, refused: bool) {
+        let mut state = lock(&self.state);
+        state.runners.dropped(runner);
+        if refused {
+            // [alive]: another one lives, and will be dropped as well; here we
+            // are inside of a wake.
             return;
         }
-        let left = lock(&self.lane.state).reset();
-        for waiter in left.waits.into_iter().flatten() {
+        let waits = std::mem::take(&mut state.waits);
+        state.free = Vec::new();
+        state.woken = VecDeque::new();
+        drop(state);
+        for waiter in waits.into_iter().flatten() {
             if let Some(future) = waiter.future {
                 future.clear();
             }
@@ -368,20 +361,30 @@ impl<T: Send + 'static> Drop for Pump<T> {
             waiter.resolver.fire(Err(failure));
         }
     }
+
+    /// Which lane this is, among those that live.
+    pub(super) fn address(self: &Arc<Self>) -> usize {
+        Arc::as_ptr(self).addr()
+    }
+
+    fn is_idle(&self) -> bool {
+        let state = lock(&self.state);
+        state.is_empty() && state.runners.is_empty()
+    }
 }
 
 /// What a wait is, beside its future.
-struct Wait<O, T> {
+struct Wait<O, T: Send + 'static> {
     lane: Arc<Lane<T>>,
     /// Its place. Stored before the future is polled and the Deferred given
-    /// away: who wakes or cancels it comes after that.
+    /// away: a wake or a cancel comes after that.
     index: AtomicUsize,
     number: AtomicU64,
     convert: Convert<O, T>,
     made: &'static Location<'static>,
 }
 
-impl<O, T> Wait<O, T> {
+impl<O, T: Send + 'static> Wait<O, T> {
     // ORDERING: Relaxed, here and below, as the field says.
     fn set_place(&self, place: Place) {
         self.index.store(place.index, Ordering::Relaxed);

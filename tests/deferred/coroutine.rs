@@ -304,19 +304,19 @@ async fn no_task_is_left_behind() {
     }
 }
 
-inline_callbacks! {
-    /// Adds.
-    #[allow(dead_code)]
-    pub(crate) async fn sum(a: Deferred<i32>, b: i32, c: i32) -> Result<i32, DeferredError> {
-        if c == 0 {
-            return Ok(0);
-        }
-        Ok(a.await? + b + c)
+/// Adds.
+#[allow(dead_code)]
+#[inline_callbacks]
+pub(crate) async fn sum(a: Deferred<i32>, b: i32, c: i32) -> Result<i32, DeferredError> {
+    if c == 0 {
+        return Ok(0);
     }
+    Ok(a.await? + b + c)
+}
 
-    async fn any() -> anyhow::Result<&'static str> {
-        Ok("any")
-    }
+#[inline_callbacks]
+async fn any() -> anyhow::Result<&'static str> {
+    Ok("any")
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ mod random;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{AcquireError, Semaphore};
 use tokio_deferred::{Deferred, DeferredSemaphore, Failure, NoRuntime, testing};
@@ -425,4 +426,82 @@ fn closed_then_acquire_without_a_runtime_says_closed() {
     let semaphore = DeferredSemaphore::new(1);
     semaphore.as_tokio().close();
     assert!(testing::failure_of(semaphore.acquire()).is::<AcquireError>());
+}
+
+/// A task releases a permit and then blocks its worker; a free thread releases
+/// another one.
+#[test]
+fn release_on_a_free_thread_serves_a_waiter_though_another_worker_is_blocked() {
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(2)
+        .build()
+        .unwrap();
+    let rounds = if cfg!(miri) { 2 } else { 50 };
+    for _ in 0..rounds {
+        let semaphore = DeferredSemaphore::new(2);
+        let first = testing::success_of(semaphore.acquire());
+        let second = testing::success_of(semaphore.acquire());
+        let (served, is_served) = mpsc::channel();
+        {
+            let _entered = runtime.enter();
+            for _ in 0..2 {
+                let served = served.clone();
+                drop(
+                    semaphore
+                        .acquire()
+                        .map(move |permit| served.send(permit).unwrap()),
+                );
+            }
+        }
+        let (blocks, is_blocked) = mpsc::channel();
+        let (unblock, unblocked) = mpsc::channel::<()>();
+        let task = runtime.spawn(async move {
+            drop(first);
+            blocks.send(()).unwrap();
+            let _ = unblocked.recv();
+        });
+        is_blocked.recv().unwrap();
+        drop(second);
+        let permit = is_served
+            .recv_timeout(Duration::from_secs(10))
+            .expect("a permit that is free reaches a waiter while a worker is blocked");
+        drop(unblock);
+        runtime.block_on(task).unwrap();
+        drop(permit);
+        drop(is_served.recv().unwrap());
+    }
+}
+
+/// The callback of one waiter blocks its worker, after three permits came at
+/// once.
+#[test]
+fn waiter_whose_callback_blocks_holds_up_no_other_that_has_its_permit() {
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(3)
+        .build()
+        .unwrap();
+    let semaphore = DeferredSemaphore::new(3);
+    let held = testing::success_of(semaphore.acquire_many(3));
+    let (served, is_served) = mpsc::channel();
+    let (unblock, unblocked) = mpsc::channel::<()>();
+    {
+        let _entered = runtime.enter();
+        drop(semaphore.acquire().map(move |_permit| unblocked.recv()));
+        for _ in 0..2 {
+            let served = served.clone();
+            drop(
+                semaphore
+                    .acquire()
+                    .map(move |_permit| served.send(()).unwrap()),
+            );
+        }
+    }
+    // Here, outside of the runtime: the waiters are woken in one go.
+    drop(held);
+    for _ in 0..2 {
+        is_served
+            .recv_timeout(Duration::from_secs(10))
+            .expect("a waiter that has its permit is served");
+    }
+    drop(unblock);
 }

@@ -9,12 +9,13 @@
 //! | `released_while_cancelled` | 3 | 10,464 |
 //! | `released_while_dropped` | 3 | 7,156 |
 //! | `the_first_of_two_is_cancelled_while_released` | any | 209 |
-//! | `a_wait_begins_while_the_pump_ends` | any | 43 |
+//! | `a_wait_begins_while_the_runner_ends` | any | 43 |
 //! | `closed_while_cancelled` | 3 | 10,464 |
 //! | `the_runtime_ends_while_released` | any | 11 |
 //! | `the_runtime_ends_while_cancelled` | any | 4,246 |
 
-use super::super::wait_queue::{Lanes, Pump};
+use super::super::runner::{Host, Runner};
+use super::super::wait_queue::Lanes;
 use crate::failure::Failure;
 use crate::models::harness::{block_on, bounded, model};
 use crate::{Deferred, NoRuntime};
@@ -24,7 +25,7 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
-use std::sync::{Arc, LazyLock, OnceLock};
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, Waker};
 use tokio::runtime::{Builder, Id, Runtime};
 
@@ -153,37 +154,63 @@ fn runtime() -> Id {
     RUNTIME.handle().id()
 }
 
-/// A semaphore with its lanes, and the task that was begun for them.
+/// A semaphore with its lanes, and the runners that were made for them.
 struct Waits {
     semaphore: Arc<Semaphore>,
     lanes: Lanes<Permit>,
-    pump: OnceLock<Pump<Permit>>,
+    /// Not one of the model checker's: it stands for the runtime's own queue.
+    runners: Arc<std::sync::Mutex<Vec<Runner<Permit>>>>,
+    /// How many runners come by one thread's doing.
+    most: usize,
 }
 
 impl Waits {
     fn new(permits: usize) -> Self {
+        Waits::with(permits, 1)
+    }
+
+    fn with(permits: usize, most: usize) -> Self {
         Waits {
             semaphore: Semaphore::new(permits),
             lanes: Lanes::new(),
-            pump: OnceLock::new(),
+            runners: Arc::default(),
+            most,
         }
     }
 
     fn acquire(&self) -> Deferred<Permit> {
-        let spawn = |pump| drop(self.pump.set(pump));
+        let host = || {
+            let runners = self.runners.clone();
+            Host::with(
+                move |runner| runners.lock().unwrap().push(runner),
+                self.most,
+            )
+        };
         let convert = |result: Result<_, Closed>, made: &'static Location<'static>| {
             result.map_err(|closed| Failure::from_error(closed, made))
         };
         let acquired = self.semaphore.acquire();
         let made = Location::caller();
         self.lanes
-            .wait_on(runtime(), spawn, acquired, convert, "a model", made)
+            .wait_on(runtime(), host, acquired, convert, "a model", made)
     }
 
-    /// Runs the task to its end.
-    fn pump(&mut self) -> JoinHandle<()> {
-        let pump = self.pump.take().expect("a wait begins a pump");
-        thread::spawn(move || block_on(pump))
+    /// Takes the runners that were made and not taken.
+    fn made(&self) -> Vec<Runner<Permit>> {
+        std::mem::take(&mut *self.runners.lock().unwrap())
+    }
+
+    /// Runs a runner on a thread of its own.
+    fn pump(&self) -> JoinHandle<()> {
+        let runner = self.runners.lock().unwrap().remove(0);
+        thread::spawn(move || block_on(runner))
+    }
+
+    /// Runs the runners that were made meanwhile to their ends.
+    fn finish(&self) {
+        for runner in self.made() {
+            block_on(runner);
+        }
     }
 }
 
@@ -212,12 +239,14 @@ fn came(d: Deferred<Permit>) -> Came {
 #[test]
 fn released_while_the_wait_begins() {
     model(|| {
-        let mut waits = Waits::new(0);
+        let waits = Waits::new(0);
         let semaphore = waits.semaphore.clone();
         let releasing = thread::spawn(move || semaphore.release());
         let d = waits.acquire();
-        waits.pump().join().unwrap();
+        let pump = waits.pump();
         releasing.join().unwrap();
+        pump.join().unwrap();
+        waits.finish();
         assert_eq!(came(d), Came::Permit);
         assert_eq!(waits.semaphore.permits(), 1);
     });
@@ -226,7 +255,7 @@ fn released_while_the_wait_begins() {
 #[test]
 fn released_while_cancelled() {
     bounded(3, || {
-        let mut waits = Waits::new(0);
+        let waits = Waits::new(0);
         let d = waits.acquire();
         let pump = waits.pump();
         let semaphore = waits.semaphore.clone();
@@ -234,6 +263,7 @@ fn released_while_cancelled() {
         d.cancel();
         releasing.join().unwrap();
         pump.join().unwrap();
+        waits.finish();
         assert!(matches!(came(d), Came::Permit | Came::Cancelled));
         assert_eq!(waits.semaphore.permits(), 1, "no permit is lost");
     });
@@ -242,7 +272,7 @@ fn released_while_cancelled() {
 #[test]
 fn released_while_dropped() {
     bounded(3, || {
-        let mut waits = Waits::new(0);
+        let waits = Waits::new(0);
         let d = waits.acquire();
         let pump = waits.pump();
         let semaphore = waits.semaphore.clone();
@@ -250,6 +280,7 @@ fn released_while_dropped() {
         drop(d);
         releasing.join().unwrap();
         pump.join().unwrap();
+        waits.finish();
         assert_eq!(waits.semaphore.permits(), 1, "no permit is lost");
     });
 }
@@ -257,7 +288,7 @@ fn released_while_dropped() {
 #[test]
 fn the_first_of_two_is_cancelled_while_released() {
     model(|| {
-        let mut waits = Waits::new(0);
+        let waits = Waits::new(0);
         let (first, mut second) = (waits.acquire(), waits.acquire());
         let semaphore = waits.semaphore.clone();
         let releasing = thread::spawn(move || semaphore.release());
@@ -270,24 +301,23 @@ fn the_first_of_two_is_cancelled_while_released() {
             cancelled.cancel();
         }
         pump.join().unwrap();
+        waits.finish();
         assert!(matches!(came(second), Came::Permit | Came::Cancelled));
         assert_eq!(waits.semaphore.permits(), 1, "no permit is lost");
     });
 }
 
 #[test]
-fn a_wait_begins_while_the_pump_ends() {
+fn a_wait_begins_while_the_runner_ends() {
     model(|| {
-        let mut waits = Waits::new(0);
+        let waits = Waits::new(0);
         let first = waits.acquire();
         let pump = waits.pump();
         first.cancel();
-        // In the lane of the pump that is about to end, or with a new one.
+        // With the runner that is about to end, or with a new one.
         let second = waits.acquire();
         waits.semaphore.release();
-        if waits.pump.get().is_some() {
-            waits.pump().join().unwrap();
-        }
+        waits.finish();
         pump.join().unwrap();
         assert_eq!(came(first), Came::Cancelled);
         assert_eq!(came(second), Came::Permit);
@@ -298,7 +328,7 @@ fn a_wait_begins_while_the_pump_ends() {
 #[test]
 fn closed_while_cancelled() {
     bounded(3, || {
-        let mut waits = Waits::new(0);
+        let waits = Waits::new(0);
         let d = waits.acquire();
         let pump = waits.pump();
         let semaphore = waits.semaphore.clone();
@@ -306,6 +336,7 @@ fn closed_while_cancelled() {
         d.cancel();
         closing.join().unwrap();
         pump.join().unwrap();
+        waits.finish();
         assert!(matches!(came(d), Came::Closed | Came::Cancelled));
     });
 }
@@ -313,13 +344,14 @@ fn closed_while_cancelled() {
 #[test]
 fn the_runtime_ends_while_released() {
     model(|| {
-        let mut waits = Waits::new(0);
+        let waits = Waits::new(0);
         let d = waits.acquire();
-        let pump = waits.pump.take();
+        let runner = waits.made();
         let semaphore = waits.semaphore.clone();
         let releasing = thread::spawn(move || semaphore.release());
-        drop(pump);
+        drop(runner);
         releasing.join().unwrap();
+        drop(waits.made());
         assert_eq!(came(d), Came::NoRuntime);
         assert_eq!(waits.semaphore.permits(), 1, "no permit is lost");
     });
@@ -328,10 +360,10 @@ fn the_runtime_ends_while_released() {
 #[test]
 fn the_runtime_ends_while_cancelled() {
     model(|| {
-        let mut waits = Waits::new(0);
+        let waits = Waits::new(0);
         let d = waits.acquire();
-        let pump = waits.pump.take();
-        let ending = thread::spawn(move || drop(pump));
+        let runner = waits.made();
+        let ending = thread::spawn(move || drop(runner));
         d.cancel();
         ending.join().unwrap();
         assert!(matches!(came(d), Came::NoRuntime | Came::Cancelled));
@@ -341,5 +373,25 @@ fn the_runtime_ends_while_cancelled() {
             1,
             "it left the semaphore's queue"
         );
+    });
+}
+
+/// Each permit is released on a thread of its own; two runners look.
+#[test]
+fn two_are_released_on_two_threads_while_two_runners_look() {
+    bounded(2, || {
+        let waits = Waits::with(0, 2);
+        let (first, second) = (waits.acquire(), waits.acquire());
+        let pump = waits.pump();
+        let semaphore = waits.semaphore.clone();
+        let releasing = thread::spawn(move || semaphore.release());
+        waits.semaphore.release();
+        waits.finish();
+        releasing.join().unwrap();
+        waits.finish();
+        pump.join().unwrap();
+        waits.finish();
+        assert_eq!((came(first), came(second)), (Came::Permit, Came::Permit));
+        assert_eq!(waits.semaphore.permits(), 2, "no permit is lost");
     });
 }

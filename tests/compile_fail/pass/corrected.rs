@@ -2,10 +2,9 @@
 
 use tokio_deferred::{Deferred, Failure, OrFail, inline_callbacks, join};
 
-inline_callbacks! {
-    async fn price(item: &'static str) -> Result<usize, Failure> {
-        Ok(item.len())
-    }
+#[inline_callbacks]
+async fn price(item: &'static str) -> Result<usize, Failure> {
+    Ok(item.len())
 }
 
 fn main() {

@@ -146,8 +146,8 @@ fn first_bridge() {
 #[test]
 fn simulator() {
     Page::read("simulator")
-        // A terminal shows the questions; `tests/simulator.rs` has the drawing.
-        .without("cargo run -q --example simulator\n")
+        // A terminal shows the questions; its own tests have the drawing.
+        .without("cargo run -q -p simulator\n")
         .with("> steps.json", "> /dev/null")
         .run();
 }
@@ -219,12 +219,12 @@ fn every_program_says_how_it_is_used() {
     let packages = ["callbacks", "factorial_client", "factorial_server"];
     let packages = packages
         .iter()
-        .chain(&["multiply", "replay", "soak", "web"]);
+        .chain(&["multiply", "replay", "simulator", "soak", "web"]);
     for package in packages {
         let run = Run::with_input(program_of_package(package).arg("--help"), "");
         assert!(run.stdout.contains("Usage: "), "{package}: {run:?}");
     }
-    for example in ["first_bridge", "migrate", "poetry", "simulator"] {
+    for example in ["first_bridge", "migrate", "poetry"] {
         let mut command = Command::new(env!("CARGO"));
         command.current_dir(root());
         let run = ["run", "--quiet", "--example", example, "--", "--help"];

@@ -108,12 +108,11 @@ pub(super) fn coroutine_in_a_coroutine(w: &World) -> Course {
 }
 
 pub(super) fn inline_callbacks_that_call_another(w: &World) -> Course {
-    inline_callbacks! {
-        async fn one(d: Deferred<Value>) -> Result<Value, DeferredError> {
-            let value = d.await?;
-            tokio::task::yield_now().await;
-            Ok(value)
-        }
+    #[inline_callbacks]
+    async fn one(d: Deferred<Value>) -> Result<Value, DeferredError> {
+        let value = d.await?;
+        tokio::task::yield_now().await;
+        Ok(value)
     }
     let two = inline_callbacks(|(a, b)| async move {
         drop((one(a).await?, one(b).await?));

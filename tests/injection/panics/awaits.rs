@@ -141,13 +141,12 @@ pub(super) fn coroutine_without_a_deferred_is_cancelled(t: &Trial) {
 
 pub(super) fn inline_callbacks_of_both_sorts(t: &Trial) {
     let runtime = runtime(t);
-    inline_callbacks! {
-        async fn first(t: Trial, source: Deferred<Value>) -> Result<Value, DeferredError> {
-            let kept = t.value();
-            let value = source.await?;
-            drop(kept);
-            Ok(value)
-        }
+    #[inline_callbacks]
+    async fn first(t: Trial, source: Deferred<Value>) -> Result<Value, DeferredError> {
+        let kept = t.value();
+        let value = source.await?;
+        drop(kept);
+        Ok(value)
     }
     let _entered = runtime.enter();
     let trial = t.clone();

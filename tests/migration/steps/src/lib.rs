@@ -4,8 +4,8 @@
 //! From the first stage to the second a function becomes one that returns a
 //! Deferred; as long as it has callers with callbacks, its old name stays, as
 //! one line that passes the result on. From there to the last stage nothing but
-//! the function itself changes: its body becomes that of an async fn inside
-//! `inline_callbacks!`, and once its callers await it, that wrapper goes.
+//! the function itself changes: it becomes an async fn under
+//! `#[inline_callbacks]`, and once its callers await it, that attribute goes.
 
 use std::fmt::Write;
 use std::fs;
@@ -78,12 +78,12 @@ pub fn stages() -> [Stage; 4] {
 
 /// An async fn in the clothes of a function that returns a Deferred.
 pub fn wrapped(function: &Function) -> String {
-    let mut text = "inline_callbacks! {\n".to_owned();
-    for line in function.text.lines() {
-        let indented = format!("    {line}");
-        writeln!(text, "{}", indented.trim_end()).expect("into a String");
-    }
-    text + "}"
+    let signature = function.text.find("async fn").expect("an async fn");
+    let signature = function.text[..signature]
+        .rfind('\n')
+        .map_or(0, |end| end + 1);
+    let (documentation, code) = function.text.split_at(signature);
+    format!("{documentation}#[inline_callbacks]\n{code}")
 }
 
 /// A program that has all steps as modules, has each of them buy the same

@@ -1,11 +1,10 @@
 //! The values that programs pass along, and the names of the failures they see.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use tokio_deferred::{Cancelled, DeferredError, Failure, FailureGroup, FirstError, QueueUnderflow};
 
 /// What a deferred of a program delivers.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(untagged)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Value {
     Int(i64),
     /// Whether a child of a list succeeded.
@@ -13,6 +12,18 @@ pub enum Value {
     /// The failure of a child of a list.
     Name(String),
     List(Vec<Value>),
+}
+
+// By hand: a derive would make the first build of the examples longer.
+impl Serialize for Value {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Value::Int(number) => number.serialize(serializer),
+            Value::Flag(flag) => flag.serialize(serializer),
+            Value::Name(name) => name.serialize(serializer),
+            Value::List(values) => values.serialize(serializer),
+        }
+    }
 }
 
 /// A result as stages see it.

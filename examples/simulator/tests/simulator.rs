@@ -7,16 +7,16 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 use svg::parser::Event;
-use test_support::programs::{Run, example};
+use test_support::programs::{Run, program};
 
 const CHAIN: &str = "r good f bad\nf googly p\np r fixed\n\n";
 
-const DRAWING: &str = include_str!("simulator/drawing.txt");
-const PAGE: &str = include_str!("../docs/examples/simulator.md");
-const PICTURE: &str = include_str!("../docs/examples/simulator.svg");
+const DRAWING: &str = include_str!("drawing.txt");
+const PAGE: &str = include_str!("../../../docs/examples/simulator.md");
+const PICTURE: &str = include_str!("../../../docs/examples/simulator.svg");
 
 fn simulator(args: &[&str]) -> Command {
-    let mut command = example("simulator");
+    let mut command = program(env!("CARGO_BIN_EXE_simulator"));
     command.args(args);
     command
 }
