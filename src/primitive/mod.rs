@@ -30,7 +30,7 @@ pub use filesystem_lock::{DeferredFilesystemLock, FilesystemLockGuard, LockFileE
 pub use gather::gather_results;
 pub use join::{JoinAll, join};
 pub use list::DeferredList;
-pub use lock::DeferredLock;
+pub use lock::{DeferredLock, DeferredLockGuard};
 pub use queue::DeferredQueue;
 pub use queue_stream::DeferredQueueStream;
 pub use race::race;
