@@ -194,15 +194,16 @@ pub use chain::{
     CancelHandle, CancelOnDrop, Deferred, Outcome, Pause, Resolver, SharedResolver, Started,
 };
 pub use failure::{
-    AlreadyLocking, AlreadyTaken, BoxError, Cancelled, DeferredError, Failure, FailureGroup,
-    FirstError, NoRuntime, OrFail, PanicError, Place, PlaceKind, QueueClosed, QueueOverflow,
-    QueueUnderflow, ResolverDropped, TimedOut, Trace, Trapped, Unhandled,
+    AlreadyLocking, AlreadyTaken, BoxError, Cancelled, CannotBlock, DeferredError, Failure,
+    FailureGroup, FirstError, NoRuntime, NoRuntimeKind, OrFail, PanicError, Place, PlaceKind,
+    QueueClosed, QueueOverflow, QueueUnderflow, ResolverDropped, ReturnedItself, TimedOut, Trace,
+    Trapped, Unhandled,
 };
 pub use primitive::{ConcurrentMap, JoinAll, SharedDeferred, join, map_with_concurrency};
 pub use primitive::{DeferredFilesystemLock, FilesystemLockGuard, LockFileError};
 pub use primitive::{
-    DeferredList, DeferredLock, DeferredQueue, DeferredQueueStream, DeferredSemaphore,
-    gather_results, race,
+    DeferredList, DeferredLock, DeferredLockGuard, DeferredQueue, DeferredQueueStream,
+    DeferredSemaphore, gather_results, race,
 };
 
 /// The README's examples, as tests.

@@ -39,25 +39,7 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::{Arc, Mutex, mpsc};
 use tokio::runtime::Handle;
 
-/// The thread runs a runtime's tasks, so waiting in it would stop them, the
-/// one that is waited for among them.
-///
-/// # Examples
-///
-/// ```
-/// use tokio::runtime::Handle;
-/// use tokio_deferred::threads::{self, CannotBlock};
-///
-/// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// // This thread runs the runtime's tasks.
-/// let refused = threads::blocking_call_from_thread(&Handle::current(), || Ok(1));
-/// assert!(refused.unwrap_err().is::<CannotBlock>());
-/// # }
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("cannot block a thread that runs the tasks of a Tokio runtime; await the Deferred instead")]
-#[non_exhaustive]
-pub struct CannotBlock;
+pub use crate::failure::CannotBlock;
 
 /// Calls `f` on a thread for blocking code, and returns a Deferred of what it
 /// returns: Twisted's `deferToThread`.
@@ -258,7 +240,7 @@ pub fn blocking_call_from_thread<R: Outcome>(
     let made = Location::caller();
     if !may_block() {
         give_up(f);
-        return Err(Failure::from_error(CannotBlock, made).into());
+        return Err(Failure::from_error(CannotBlock::new(), made).into());
     }
     let (tx, rx) = mpsc::channel();
     call_on(handle, f, made).end(move |result| {
@@ -268,7 +250,7 @@ pub fn blocking_call_from_thread<R: Outcome>(
     });
     match rx.recv() {
         Ok(result) => result.map_err(DeferredError::from),
-        Err(mpsc::RecvError) => Err(Failure::from_error(NoRuntime::new(), made).into()),
+        Err(mpsc::RecvError) => Err(Failure::from_error(NoRuntime::shut_down(), made).into()),
     }
 }
 
@@ -359,7 +341,7 @@ impl<F, T: Send + 'static> Drop for Job<F, T> {
             self.call.give_up();
             // The cancel that came first answers itself.
             if !resolver.is_cancelled() {
-                resolver.fire(Err(Failure::from_error(NoRuntime::new(), self.made)));
+                resolver.fire(Err(Failure::from_error(NoRuntime::shut_down(), self.made)));
             }
         }
     }

@@ -125,9 +125,9 @@ async fn cooperate_fail_now_then_later_then_panic() {
         panic!("oh")
     }));
     let error = now.when_done().await.unwrap_err();
-    assert_eq!(error.to_string(), "at once");
+    assert_eq!(error.error().to_string(), "at once");
     let error = later.when_done().await.unwrap_err();
-    assert_eq!(error.to_string(), "later");
+    assert_eq!(error.error().to_string(), "later");
     assert!(panics.when_done().await.unwrap_err().is_panic());
     assert_eq!(now.pause(), Err(TaskFinished::Failed));
 }

@@ -138,3 +138,39 @@ fn looking_at_a_free_lock_from_another_thread_does_not_take_it() {
     over.store(1, Ordering::Relaxed);
     looker.join().unwrap();
 }
+
+#[test]
+fn looking_at_a_lock_never_fails_the_try_lock_of_other_code() {
+    let lock = DeferredLock::new();
+    let looking = lock.clone();
+    let looks = Arc::new(AtomicUsize::new(0));
+    let counting = looks.clone();
+    const LOOKS: usize = if cfg!(miri) { 50 } else { 100_000 };
+    let looker = std::thread::spawn(move || {
+        while counting.fetch_add(1, Ordering::Relaxed) < LOOKS {
+            looking.is_locked();
+            let _ = format!("{looking:?}");
+        }
+    });
+    while looks.load(Ordering::Relaxed) < LOOKS {
+        assert!(lock.as_tokio().try_lock().is_ok(), "nobody holds it");
+    }
+    looker.join().unwrap();
+}
+
+#[tokio::test]
+async fn lock_is_locked_while_one_holds_it_or_waits() {
+    let lock = DeferredLock::new();
+    let outside = lock.as_tokio().lock().await;
+    let waits = lock.acquire();
+    assert!(lock.is_locked(), "one waits for what other code holds");
+    waits.cancel();
+    assert!(testing::failure_of(waits).is_cancelled());
+    assert!(!lock.is_locked());
+    let waits = lock.acquire();
+    drop(outside);
+    let guard = waits.await.unwrap();
+    assert!(lock.clone().is_locked());
+    drop(guard);
+    assert!(!lock.is_locked());
+}

@@ -300,7 +300,7 @@ async fn looping_fail_then_start_again() {
         }
     });
     let error = call.start(SECOND).await.unwrap_err();
-    assert_eq!(error.to_string(), "the second");
+    assert_eq!(error.error().to_string(), "the second");
     assert!(!call.is_running());
     let again = call.start(SECOND);
     assert!(testing::failure_of(call.start(SECOND)).is::<AlreadyRunning>());

@@ -41,7 +41,7 @@ async fn defer_then_panic() {
     let d = threads::defer_to_thread(|| -> Result<(), Failure> { panic!("no such sheep") });
     let error = d.await.unwrap_err();
     assert!(error.is_panic());
-    assert!(error.to_string().contains("no such sheep"));
+    assert!(error.error().to_string().contains("no such sheep"));
 }
 
 #[tokio::test]
@@ -268,7 +268,7 @@ fn blocking_call_then_value_then_failure_then_panic() {
     let call = || threads::blocking_call_from_thread(handle, || Ok(tokio::task::try_id()));
     assert!(call().unwrap().is_some());
     let failed = threads::blocking_call_from_thread(handle, || Deferred::<()>::fail("no"));
-    assert_eq!(failed.unwrap_err().to_string(), "no");
+    assert_eq!(failed.unwrap_err().error().to_string(), "no");
     let panicked =
         threads::blocking_call_from_thread(handle, || -> Result<(), Failure> { panic!("oh") });
     assert!(panicked.unwrap_err().is_panic());

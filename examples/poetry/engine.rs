@@ -22,7 +22,7 @@ impl Poem {
     pub(crate) fn as_it_came(text: String, error: impl ToString) -> Self {
         Self {
             text,
-            engine_error: Some(error.to_string()),
+            engine_error: Some(format!("{error:#}")),
         }
     }
 }

@@ -59,7 +59,7 @@ pub(crate) fn find_runtime(remembered: Option<&Handle>) -> Result<Handle, NoRunt
         .ok()
         .or_else(|| remembered.cloned())
         .or_else(default_runtime)
-        .ok_or_else(NoRuntime::new)
+        .ok_or_else(NoRuntime::not_found)
 }
 
 /// Returns the runtime to enter before a first poll, if none is current.

@@ -210,7 +210,7 @@ impl<T: Send + 'static> Deferred<T> {
     #[track_caller]
     pub fn via(self, handle: &Handle) -> Deferred<T> {
         let handle = handle.clone();
-        let lost = |made| Failure::from_error(NoRuntime::new(), made);
+        let lost = |made| Failure::from_error(NoRuntime::shut_down(), made);
         let post = move |job: Job| drop(handle.spawn(async move { job.run() }));
         self.hop(lost, "a task", Location::caller(), post)
     }

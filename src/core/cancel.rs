@@ -11,7 +11,7 @@ use super::state::{
     State, WAITING,
 };
 use super::trampoline::trampoline;
-use crate::failure::{BoxError, Failure, catch_and_log};
+use crate::failure::{BoxError, Failure, SharedReason, catch_and_log};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::task::Waker;
@@ -162,29 +162,6 @@ pub(crate) struct Running {
     /// Whether the stage itself, on this thread, sent the cancel. As in Twisted,
     /// such a cancel does nothing; a deadline waits for the end of the stage.
     pub(crate) is_sender: bool,
-}
-
-/// A reason that several failures have: each needs one of its own.
-#[derive(Clone, Debug)]
-struct SharedReason(Arc<dyn std::error::Error + Send + Sync>);
-
-impl SharedReason {
-    fn new(reason: BoxError) -> Self {
-        SharedReason(reason.into())
-    }
-}
-
-impl std::fmt::Display for SharedReason {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        std::fmt::Display::fmt(&self.0, f)
-    }
-}
-
-impl std::error::Error for SharedReason {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        // So that looking for the reason's type finds it.
-        Some(&*self.0)
-    }
 }
 
 /// Cancels what will fire a Deferred, as often as it is asked to while the

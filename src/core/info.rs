@@ -48,7 +48,7 @@ pub(crate) trait Watch: Send + Sync {
     fn added(&self, name: &'static str, at: &'static Location<'static>);
     /// The oldest stage that has not run yet ran, or was passed over; the
     /// failure is what came out, if it was one.
-    fn ran(&self, state: WatchState, failure: Option<&Failure>);
+    fn ran(&self, state: WatchState, failure: Option<&mut Failure>);
     /// It waits for the chain with this number, if that is watched; or it
     /// waits no more.
     fn waits(&self, on: Option<Option<u64>>);

@@ -4,7 +4,7 @@ use super::block::ChainPtr;
 use super::consumer::Consumer;
 use super::info::{ChainInfo, Watch, WatchState};
 use super::record::{Flow, Record, RecordClass, RecordVTable, pass, read_closure, size_with};
-use crate::failure::{Failure, Name, Place};
+use crate::failure::{Failure, Name, Place, ReturnedItself};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 
@@ -217,9 +217,9 @@ unsafe fn run_watched<S: Stage>(record: *mut Record, chain: ChainPtr) -> Flow {
     // SAFETY: as the caller says.
     let (stage, input, site) = unsafe { taken::<S>(record, chain) };
     let value_in = input.is_ok();
-    let step = call(stage, input, site).take_if_ready::<S>(site);
+    let mut step = call(stage, input, site).take_if_ready::<S>(site);
     if let Some(watch) = chain.block().info.watch() {
-        tell::<S>(&**watch, value_in, &step);
+        tell::<S>(&**watch, value_in, &mut step);
     }
     // SAFETY: the input was moved out.
     unsafe { finish_stage::<S>(step, record, chain) }
@@ -254,8 +254,7 @@ unsafe fn finish_stage<S: Stage>(step: Step<S::Out>, record: *mut Record, chain:
         Step::Done(output) => output,
         Step::Wait(consumer) if consumer.is_consumer_of(chain) => {
             // It would wait for itself for ever, and nobody would hear of it.
-            let error = "a callback returned the Deferred that it is on";
-            let failure = Failure::from_box(error.into(), site.at);
+            let failure = Failure::from_error(ReturnedItself::new(), site.at);
             drop(consumer);
             Err(with_trace(failure, site, S::name))
         }
@@ -271,19 +270,19 @@ unsafe fn finish_stage<S: Stage>(step: Step<S::Out>, record: *mut Record, chain:
 
 /// Tells a watcher of an `S` that made `step` of its input.
 #[cold]
-fn tell<S: Stage>(watch: &dyn Watch, value_in: bool, step: &Step<S::Out>) {
+fn tell<S: Stage>(watch: &dyn Watch, value_in: bool, step: &mut Step<S::Out>) {
     let output = match step {
         Step::Done(output) => Some(output),
         Step::Wait(_) => None,
     };
     let state = WatchState {
         value_in,
-        value_out: output.map(Result::is_ok),
+        value_out: output.as_ref().map(|output| output.is_ok()),
         ran: if value_in {
             S::HANDLES.value
         } else {
             S::HANDLES.failure
         },
     };
-    watch.ran(state, output.and_then(|output| output.as_ref().err()));
+    watch.ran(state, output.and_then(|output| output.as_mut().err()));
 }

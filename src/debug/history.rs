@@ -99,7 +99,7 @@ impl Watch for Record {
         });
     }
 
-    fn ran(&self, state: WatchState, failure: Option<&Failure>) {
+    fn ran(&self, state: WatchState, failure: Option<&mut Failure>) {
         let mut story = lock(&self.story);
         let next = story.ran;
         if let Some(stage) = story.stages.get_mut(next) {

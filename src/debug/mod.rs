@@ -38,7 +38,7 @@ mod diagram;
 mod history;
 mod pending;
 
-pub use crate::failure::{Unhandled, set_unhandled_hook};
+pub use crate::failure::{Unhandled, UnhandledHook, set_unhandled_hook, take_unhandled_hook};
 pub use diagram::{Diagram, Side, Step, diagram};
 pub use pending::{Pending, PendingDeferred, StageInfo, WaitsFor, pending};
 

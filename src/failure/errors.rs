@@ -3,6 +3,7 @@
 use super::{BoxError, DeferredError, Failure};
 use std::fmt;
 use std::panic::Location;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The operation was cancelled: Twisted's `CancelledError`.
@@ -20,12 +21,49 @@ use std::time::Duration;
 /// let cancelled = failure.check::<Cancelled>().unwrap();
 /// assert_eq!(cancelled.reason.as_ref().unwrap().to_string(), "the user went away");
 /// ```
-#[derive(Debug, Default, thiserror::Error)]
-#[error("cancelled")]
+#[derive(Debug, Default)]
 pub struct Cancelled {
     /// Why, where the caller of `cancel_with` said so.
-    #[source]
     pub reason: Option<BoxError>,
+}
+
+impl fmt::Display for Cancelled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("cancelled")
+    }
+}
+
+impl std::error::Error for Cancelled {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        let reason = &**self.reason.as_ref()?;
+        match reason.downcast_ref::<SharedReason>() {
+            // The reason itself, once, and in its own type.
+            Some(shared) => Some(&*shared.0),
+            None => Some(reason),
+        }
+    }
+}
+
+/// A reason that several failures have: each needs one of its own.
+#[derive(Clone, Debug)]
+pub(crate) struct SharedReason(Arc<dyn std::error::Error + Send + Sync>);
+
+impl SharedReason {
+    pub(crate) fn new(reason: BoxError) -> Self {
+        SharedReason(reason.into())
+    }
+}
+
+impl fmt::Display for SharedReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl std::error::Error for SharedReason {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source()
+    }
 }
 
 /// The result did not come in time: Twisted's `TimeoutError`.
@@ -112,30 +150,152 @@ impl ResolverDropped {
     }
 }
 
-/// Something had to wait on a Tokio runtime, and none was given, current or
-/// set as the default.
+/// Something had to wait on a Tokio runtime, and could not;
+/// [`kind`](NoRuntime::kind) says why.
 ///
-/// [`set_default_runtime`](crate::set_default_runtime) sets one for callbacks
-/// that run on threads of other libraries.
+/// It is one error for coroutines, timers, [`via`](crate::Deferred::via),
+/// threads and permits alike. [`set_default_runtime`](crate::set_default_runtime)
+/// names the runtime for callbacks that run on threads of other libraries.
 ///
 /// # Examples
 ///
 /// ```
 /// use std::time::Duration;
-/// use tokio_deferred::{NoRuntime, task, testing};
+/// use tokio_deferred::{NoRuntime, NoRuntimeKind, task, testing};
 ///
 /// // No runtime is current here.
 /// let d = task::defer_later(Duration::from_secs(1), || Ok(1));
-/// assert!(testing::failure_of(d).is::<NoRuntime>());
+/// let failure = testing::failure_of(d);
+/// assert_eq!(failure.check::<NoRuntime>().unwrap().kind(), NoRuntimeKind::NotFound);
+/// assert!(failure.to_string().contains("set_default_runtime"));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no Tokio runtime to run on, or no timer in it")]
+#[error("{kind}")]
+pub struct NoRuntime {
+    kind: NoRuntimeKind,
+}
+
+/// Why there was no runtime to wait on; see [`NoRuntime`].
+///
+/// # Examples
+///
+/// ```
+/// use tokio_deferred::{Deferred, NoRuntime, NoRuntimeKind};
+/// use std::time::Duration;
+///
+/// let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+/// let error = runtime.block_on(async {
+///     let (_resolver, d) = Deferred::<()>::new();
+///     d.add_timeout(Duration::from_secs(1)).await.unwrap_err()
+/// });
+/// assert_eq!(error.check::<NoRuntime>().unwrap().kind(), NoRuntimeKind::NoTimer);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub struct NoRuntime;
+pub enum NoRuntimeKind {
+    /// None was given, none is current on this thread, and none was set as the
+    /// default.
+    NotFound,
+    /// There is one, which was built without timers.
+    NoTimer,
+    /// There was one, which shut down before it was through.
+    ShutDown,
+}
 
 impl NoRuntime {
+    pub(crate) fn not_found() -> Self {
+        let kind = NoRuntimeKind::NotFound;
+        NoRuntime { kind }
+    }
+
+    pub(crate) fn no_timer() -> Self {
+        let kind = NoRuntimeKind::NoTimer;
+        NoRuntime { kind }
+    }
+
+    pub(crate) fn shut_down() -> Self {
+        let kind = NoRuntimeKind::ShutDown;
+        NoRuntime { kind }
+    }
+
+    /// Returns why there was none.
+    #[must_use]
+    pub fn kind(&self) -> NoRuntimeKind {
+        self.kind
+    }
+}
+
+impl fmt::Display for NoRuntimeKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            NoRuntimeKind::NotFound => {
+                "no Tokio runtime here: enter one, or name one with tokio_deferred::set_default_runtime"
+            }
+            NoRuntimeKind::NoTimer => {
+                "no timer in the Tokio runtime: build it with enable_time, or name another one with \
+                 tokio_deferred::set_default_runtime where none is current"
+            }
+            NoRuntimeKind::ShutDown => {
+                "the Tokio runtime has shut down; if a newer one is to be used, name it with \
+                 tokio_deferred::set_default_runtime"
+            }
+        })
+    }
+}
+
+/// Waiting on this thread would stop the tasks of a Tokio runtime, the one that
+/// is waited for among them.
+///
+/// # Examples
+///
+/// ```
+/// use tokio::runtime::Handle;
+/// use tokio_deferred::{CannotBlock, threads};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// // This thread runs the runtime's tasks.
+/// let refused = threads::blocking_call_from_thread(&Handle::current(), || Ok(1));
+/// assert!(refused.unwrap_err().is::<CannotBlock>());
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("cannot block a thread that runs the tasks of a Tokio runtime; await the Deferred instead")]
+#[non_exhaustive]
+pub struct CannotBlock;
+
+impl CannotBlock {
     pub(crate) fn new() -> Self {
-        NoRuntime
+        CannotBlock
+    }
+}
+
+/// A callback returned the Deferred that it is on, which would wait for itself
+/// for ever.
+///
+/// Twisted warns, and the Deferred hangs.
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::{Arc, Mutex};
+/// use tokio_deferred::{Deferred, ReturnedItself, testing};
+///
+/// let place = Arc::new(Mutex::new(None::<Deferred<()>>));
+/// let own = place.clone();
+/// let (resolver, d) = Deferred::new();
+/// let d = d.add_callback(move |()| own.lock().unwrap().take().unwrap());
+/// *place.lock().unwrap() = Some(d);
+/// let reports = testing::capture_unhandled(|| resolver.callback(()));
+/// assert!(reports[0].failure().is::<ReturnedItself>());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a callback returned the Deferred that it is on")]
+#[non_exhaustive]
+pub struct ReturnedItself;
+
+impl ReturnedItself {
+    pub(crate) fn new() -> Self {
+        ReturnedItself
     }
 }
 

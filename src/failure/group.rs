@@ -1,7 +1,8 @@
 //! Failures of several Deferreds as one error.
 
 use super::Failure;
-use super::value::Holder;
+use super::holder::Holder;
+use std::any::Any;
 use std::error::Error;
 use std::fmt;
 use std::panic::Location;
@@ -33,7 +34,8 @@ pub struct FirstError {
 
 impl fmt::Display for FirstError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_first(self, f, 0)
+        // The child's text is its source's: a reporter prints it once.
+        write!(f, "Deferred number {} failed", self.index)
     }
 }
 
@@ -172,6 +174,10 @@ impl Consists for FailureGroup {
 impl<E: Consists> Holder for Nested<E> {
     fn error(&self) -> &(dyn Error + Send + Sync + 'static) {
         self.0.as_ref().expect("taken only to be dropped")
+    }
+
+    fn place(&mut self) -> Option<&mut dyn Any> {
+        Some(&mut self.0)
     }
 
     fn release(&mut self, into: &mut Vec<Failure>) {

@@ -3,15 +3,16 @@
 //!
 //! Nothing here knows of chains. Invariants:
 //!
-//! 1. A [`Failure`] is immutable but for its path and a panic's payload; its
-//!    clones share both, so a failure keeps its identity wherever it goes.
-//! 2. Neither lock (path, payload) is held while code of the user runs.
+//! 1. The error of a [`Failure`] never changes, but for a panic's payload, and its
+//!    clones share it. Each clone has a path of its own.
+//! 2. The lock of a payload is not held while code of the user runs.
 //! 3. A failure that leaves for plain error code (as a [`DeferredError`] or a
 //!    [`BoxError`]) and comes back is the same failure, not a wrapper of it.
 
 mod deferred_error;
 mod errors;
 mod group;
+mod holder;
 mod or_fail;
 mod panic;
 mod trace;
@@ -20,9 +21,10 @@ mod unhandled;
 mod value;
 
 pub use deferred_error::DeferredError;
+pub(crate) use errors::SharedReason;
 pub use errors::{
-    AlreadyLocking, AlreadyTaken, Cancelled, NoRuntime, QueueClosed, QueueOverflow, QueueUnderflow,
-    ResolverDropped, TimedOut,
+    AlreadyLocking, AlreadyTaken, Cancelled, CannotBlock, NoRuntime, NoRuntimeKind, QueueClosed,
+    QueueOverflow, QueueUnderflow, ResolverDropped, ReturnedItself, TimedOut,
 };
 pub use group::{FailureGroup, FirstError};
 pub use or_fail::OrFail;
@@ -32,7 +34,7 @@ pub(crate) use trace::{Name, brief};
 pub use trace::{Place, PlaceKind, Trace};
 pub use trapped::Trapped;
 pub(crate) use unhandled::{Capture, report};
-pub use unhandled::{Unhandled, set_unhandled_hook};
+pub use unhandled::{Unhandled, UnhandledHook, set_unhandled_hook, take_unhandled_hook};
 pub use value::Failure;
 
 use std::error::Error;

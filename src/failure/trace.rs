@@ -262,6 +262,15 @@ impl Path {
         }
     }
 
+    /// The newest place.
+    pub(super) fn last(&self) -> Place {
+        let rest = self.rest.as_ref();
+        let in_rest = rest.and_then(|rest| rest.tail.back().or(rest.head.last()).copied());
+        in_rest
+            .or(self.second.map(Step::place))
+            .unwrap_or(Place::raised(self.raised))
+    }
+
     #[inline(always)]
     pub(super) fn push(&mut self, place: Place) {
         if self.second.is_none() && self.rest.is_none() && place.label.is_none() {

@@ -52,6 +52,31 @@ impl<E> Trapped<E> {
     }
 }
 
+impl<E: Error + 'static> Trapped<E> {
+    /// Returns the error itself, if the failure has no clones and the `E` is not
+    /// a source of another error, as [`Failure::downcast`] does.
+    ///
+    /// # Errors
+    ///
+    /// This, unchanged.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io;
+    /// use tokio_deferred::{Deferred, testing};
+    ///
+    /// let d = Deferred::<io::Error>::fail(io::Error::other("disk full"))
+    ///     .add_errback(|failure| Ok(failure.trap::<io::Error>()?.into_inner()?));
+    /// assert_eq!(testing::success_of(d).to_string(), "disk full");
+    /// ```
+    pub fn into_inner(self) -> Result<E, Trapped<E>> {
+        let kind = PhantomData;
+        let inner = self.failure.downcast::<E>();
+        inner.map_err(|failure| Trapped { failure, kind })
+    }
+}
+
 impl<E: Error + 'static> Deref for Trapped<E> {
     type Target = E;
 

@@ -95,6 +95,44 @@ pub fn set_unhandled_hook(hook: impl Fn(&Unhandled) + Send + Sync + 'static) -> 
     replaced
 }
 
+/// A function that the reports of unhandled failures go to; see
+/// [`take_unhandled_hook`].
+pub type UnhandledHook = Box<dyn Fn(&Unhandled) + Send + Sync>;
+
+/// Takes the hook away that [`set_unhandled_hook`] set, and returns it: reports
+/// go to `tracing` or stderr again.
+///
+/// The hook can be set again, alone or inside of another one, as that of
+/// [`std::panic::take_hook`] can.
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::mpsc;
+/// use tokio_deferred::{Deferred, debug};
+///
+/// let (tx, rx) = mpsc::channel();
+/// debug::set_unhandled_hook(move |report| tx.send(report.failure().to_string()).unwrap());
+///
+/// // A hook around it:
+/// let inner = debug::take_unhandled_hook().unwrap();
+/// assert!(debug::take_unhandled_hook().is_none());
+/// debug::set_unhandled_hook(move |report| {
+///     if !report.failure().is_cancelled() {
+///         inner(report);
+///     }
+/// });
+/// let (_resolver, d) = Deferred::<()>::new();
+/// d.cancel();
+/// drop(d);
+/// drop(Deferred::<()>::fail("nobody saw this"));
+/// assert_eq!(rx.recv().unwrap(), "nobody saw this");
+/// ```
+pub fn take_unhandled_hook() -> Option<UnhandledHook> {
+    let hook = lock(&HOOK).take()?;
+    Some(Box::new(move |report| hook(report)))
+}
+
 /// Collects this thread's reports while it lives.
 pub(crate) struct Capture(Arc<Mutex<Vec<Unhandled>>>);
 
@@ -159,7 +197,7 @@ fn announce(unhandled: &Unhandled) {
     }
     tracing::error!(
         target: "tokio_deferred::unhandled",
-        error = %unhandled.failure,
+        error = format_args!("{:#}", unhandled.failure),
         label = unhandled.label,
         raised_at = %unhandled.failure.trace().raised_at(),
         made_at = %unhandled.made,

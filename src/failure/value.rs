@@ -1,23 +1,26 @@
 //! The failure itself.
 
 use super::group::Agreed;
+use super::holder::{self, Boxed, Holder, Inner, Plain};
 use super::panic::PanicError;
 use super::trace::{Path, Picture, Place, Trace};
 use super::{BoxError, Cancelled, DeferredError, FailureGroup, ResolverDropped, TimedOut, Trapped};
-use crate::sync::lock;
 use std::any::Any;
 use std::error::Error;
 use std::fmt;
 use std::ops::Deref;
 use std::panic::Location;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 /// An error on its way down a chain of callbacks: Twisted's `Failure`.
 ///
-/// It holds any `std::error::Error`, is cheap to clone (clones are the same
-/// failure), derefs to the error, and remembers where it was raised and which
-/// way it took: `Debug` prints that [`Trace`], and the diagrams of those chains
-/// that were made while [debugging was on](crate::debug::set_debugging).
+/// It holds any `std::error::Error`, is cheap to clone, derefs to the error, and
+/// remembers where it was raised and which way it took: `Debug` prints that
+/// [`Trace`], and the diagrams of those chains that were made while
+/// [debugging was on](crate::debug::set_debugging). Clones share the error; each
+/// goes its own way from there on.
+///
+/// `Display` prints the error, and `{:#}` the error and its sources, in one line.
 ///
 /// `?` makes one from any error, at the line of the `?`. `Failure` itself is
 /// not an [`Error`], or that conversion could not exist; where an `Error` is
@@ -42,44 +45,49 @@ use std::sync::{Arc, Mutex};
 ///     });
 /// assert_eq!(testing::success_of(d), 7);
 /// ```
+///
+/// An error enum of one's own takes failures with a `From` of a few lines, which
+/// gives the errors that it knows back by value:
+///
+/// ```
+/// use std::io;
+/// use tokio_deferred::{Deferred, DeferredError, Failure};
+///
+/// #[derive(Debug, thiserror::Error)]
+/// enum MailError {
+///     #[error("the disk failed")]
+///     Disk(#[source] io::Error),
+///     #[error("the mail was not sent")]
+///     Other(#[source] DeferredError),
+/// }
+///
+/// impl From<Failure> for MailError {
+///     fn from(failure: Failure) -> Self {
+///         match failure.downcast() {
+///             Ok(disk) => MailError::Disk(disk),
+///             Err(other) => MailError::Other(other.into()),
+///         }
+///     }
+/// }
+///
+/// impl From<DeferredError> for MailError {
+///     fn from(error: DeferredError) -> Self {
+///         error.into_failure().into()
+///     }
+/// }
+///
+/// async fn send(stored: Deferred<()>) -> Result<(), MailError> {
+///     Ok(stored.await?)
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let full = Deferred::fail(io::Error::other("disk full"));
+/// assert!(matches!(send(full).await, Err(MailError::Disk(_))));
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Failure {
     inner: Arc<Inner<dyn Holder>>,
-}
-
-struct Inner<H: ?Sized> {
-    path: Mutex<Path>,
-    // A cancellation that was asked for by dropping: nobody wants its report.
-    quiet: bool,
-    /// What the failures of a group agree on, if this is the failure of one.
-    agreed: Option<Agreed>,
-    holder: H,
-}
-
-/// What an error is in: itself, or the box that it came in. A question to the
-/// error for its type would take longer than this.
-pub(super) trait Holder: Send + Sync + 'static {
-    fn error(&self) -> &(dyn Error + Send + Sync + 'static);
-
-    /// Moves the failures that the error consists of to `into`, before it is
-    /// dropped.
-    fn release(&mut self, into: &mut Vec<Failure>) {
-        let _ = into;
-    }
-}
-
-impl<E: Error + Send + Sync + 'static> Holder for E {
-    fn error(&self) -> &(dyn Error + Send + Sync + 'static) {
-        self
-    }
-}
-
-struct Boxed(BoxError);
-
-impl Holder for Boxed {
-    fn error(&self) -> &(dyn Error + Send + Sync + 'static) {
-        &*self.0
-    }
 }
 
 impl Failure {
@@ -105,7 +113,7 @@ impl Failure {
     pub(crate) fn from_box(error: BoxError, at: &'static Location<'static>) -> Self {
         match error.downcast::<DeferredError>() {
             Ok(carrier) => carrier.into_failure(),
-            Err(error) => Failure::raised(Boxed(error), at),
+            Err(error) => Failure::raised(Boxed(Some(error)), at),
         }
     }
 
@@ -121,8 +129,8 @@ impl Failure {
         {
             return carrier.into_failure();
         }
-        let error = error.expect("only a DeferredError is taken out");
-        Failure::raised(error, at)
+        debug_assert!(error.is_some(), "only a DeferredError is taken out");
+        Failure::raised(Plain(error), at)
     }
 
     #[inline]
@@ -161,7 +169,12 @@ impl Failure {
         quiet: bool,
         at: &'static Location<'static>,
     ) -> Self {
-        Failure::build(Cancelled { reason }, Path::new(at), quiet, None)
+        Failure::build(
+            Plain(Some(Cancelled { reason })),
+            Path::new(at),
+            quiet,
+            None,
+        )
     }
 
     /// For a Deferred whose failure nobody can see.
@@ -170,11 +183,11 @@ impl Failure {
     }
 
     pub(crate) fn panicked(payload: Box<dyn Any + Send>, at: &'static Location<'static>) -> Self {
-        Failure::build(PanicError::new(payload), Path::new(at), false, None)
+        let error = PanicError::new(payload);
+        Failure::build(Plain(Some(error)), Path::new(at), false, None)
     }
 
     fn build(holder: impl Holder, path: Path, quiet: bool, agreed: Option<Agreed>) -> Self {
-        let path = Mutex::new(path);
         let inner = Arc::new(Inner {
             path,
             quiet,
@@ -185,17 +198,20 @@ impl Failure {
     }
 
     /// Returns the error.
+    #[must_use]
     pub fn error(&self) -> &(dyn Error + Send + Sync + 'static) {
         self.inner.holder.error()
     }
 
     /// Returns whether the error, or one of its sources, is an `E`.
+    #[must_use]
     pub fn is<E: Error + 'static>(&self) -> bool {
         self.check::<E>().is_some()
     }
 
     /// Returns the error, or the first of its sources, that is an `E`:
     /// Twisted's `Failure.check`.
+    #[must_use]
     pub fn check<E: Error + 'static>(&self) -> Option<&E> {
         let mut next: Option<&(dyn Error + 'static)> = Some(self.error());
         while let Some(error) = next {
@@ -205,6 +221,62 @@ impl Failure {
             next = error.source();
         }
         None
+    }
+
+    /// Returns the error, or the first of its sources, that is an `E`; the same as
+    /// [`check`](Failure::check), under the name that errors in Rust have for it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io;
+    /// use tokio_deferred::Failure;
+    ///
+    /// let failure = Failure::new(io::Error::from(io::ErrorKind::NotFound));
+    /// assert_eq!(failure.downcast_ref::<io::Error>().unwrap().kind(), io::ErrorKind::NotFound);
+    /// ```
+    #[must_use]
+    pub fn downcast_ref<E: Error + 'static>(&self) -> Option<&E> {
+        self.check::<E>()
+    }
+
+    /// Returns the error itself, if it is an `E` and this failure has no clones.
+    ///
+    /// A failure has no clones unless somebody cloned it: the library does so only
+    /// where one failure goes to several consumers, as
+    /// [`share`](crate::Deferred::share) does. An error that is only among the
+    /// sources of another error stays where it is; [`check`](Failure::check)
+    /// finds it.
+    ///
+    /// # Errors
+    ///
+    /// This failure, unchanged.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io;
+    /// use tokio_deferred::{Deferred, testing};
+    ///
+    /// let d = Deferred::<()>::fail(io::Error::other("disk full"));
+    /// let error: io::Error = testing::failure_of(d).downcast().unwrap();
+    /// assert_eq!(error.to_string(), "disk full");
+    /// ```
+    pub fn downcast<E: Error + 'static>(mut self) -> Result<E, Failure> {
+        holder::take(&mut self.inner).ok_or(self)
+    }
+
+    /// Returns this failure: what code calls that was written for a
+    /// [`DeferredError`], which has the same methods.
+    #[must_use]
+    pub fn failure(&self) -> &Failure {
+        self
+    }
+
+    /// Returns this failure, as [`DeferredError::into_failure`] does.
+    #[must_use]
+    pub fn into_failure(self) -> Failure {
+        self
     }
 
     /// Returns the `E` that [`check`](Failure::check) finds, or this failure
@@ -219,6 +291,7 @@ impl Failure {
 
     /// Returns whether this is a [`Cancelled`], or a
     /// [`FailureGroup`](crate::FailureGroup) of nothing else.
+    #[must_use]
     pub fn is_cancelled(&self) -> bool {
         match self.inner.agreed {
             Some(agreed) => agreed.cancelled,
@@ -228,6 +301,7 @@ impl Failure {
 
     /// Returns whether this is a [`TimedOut`], or a
     /// [`FailureGroup`](crate::FailureGroup) of nothing else.
+    #[must_use]
     pub fn is_timed_out(&self) -> bool {
         match self.inner.agreed {
             Some(agreed) => agreed.timed_out,
@@ -253,11 +327,13 @@ impl Failure {
 
     /// Returns whether this is a panic that was caught in a callback, a
     /// canceller, a coroutine, a thread or a task.
+    #[must_use]
     pub fn is_panic(&self) -> bool {
         self.is::<PanicError>()
     }
 
     /// Returns whether this is a [`ResolverDropped`].
+    #[must_use]
     pub fn is_resolver_dropped(&self) -> bool {
         self.is::<ResolverDropped>()
     }
@@ -275,31 +351,45 @@ impl Failure {
     }
 
     /// Returns the path this failure took up to now.
+    #[must_use]
     pub fn trace(&self) -> Trace {
         self.path().into()
     }
 
+    /// The newest place of the path.
+    pub(super) fn last_place(&self) -> Place {
+        self.inner.path.last()
+    }
+
     fn path(&self) -> Path {
-        lock(&self.inner.path).clone()
+        self.inner.path.clone()
+    }
+
+    /// The path, which is no other failure's: see the rules of `holder`.
+    #[inline(always)]
+    fn own_path(&mut self) -> &mut Path {
+        if Arc::strong_count(&self.inner) != 1 {
+            self.branch();
+        }
+        let inner = Arc::get_mut(&mut self.inner);
+        &mut inner.expect("it has one owner").path
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn branch(&mut self) {
+        self.inner = Arc::new(Inner::branch(&self.inner));
     }
 
     #[inline(always)]
     pub(crate) fn note(&mut self, place: Place) {
-        // The usual failure has one owner, and then no lock is needed.
-        match Arc::get_mut(&mut self.inner) {
-            Some(inner) => inner
-                .path
-                .get_mut()
-                .unwrap_or_else(|poisoned| poisoned.into_inner())
-                .push(place),
-            None => lock(&self.inner.path).push(place),
-        }
+        self.own_path().push(place);
     }
 
     /// Keeps the picture of a chain that this failure came through, for its
     /// `Debug`.
-    pub(crate) fn came_through(&self, chain: Arc<Picture>) {
-        lock(&self.inner.path).push_chain(chain);
+    pub(crate) fn came_through(&mut self, chain: Arc<Picture>) {
+        self.own_path().push_chain(chain);
     }
 
     pub(crate) fn is_quiet(&self) -> bool {
@@ -356,8 +446,23 @@ impl AsRef<dyn Error + Send + Sync + 'static> for Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self.error(), f)
+        fmt::Display::fmt(self.error(), f)?;
+        if f.alternate() {
+            write_sources(self.error(), f)?;
+        }
+        Ok(())
     }
+}
+
+/// Writes the sources of `error` behind it, in one line.
+fn write_sources(error: &dyn Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let mut source = error.source();
+    for _ in 0..CAUSES_SHOWN {
+        let Some(error) = source else { return Ok(()) };
+        write!(f, ": {error}")?;
+        source = error.source();
+    }
+    f.write_str(if source.is_some() { ": .." } else { "" })
 }
 
 /// How many causes `Debug` shows: groups of groups have as many as they have

@@ -291,7 +291,7 @@ impl<F: Future<Output = Output<T>> + 'static, T: 'static> Coroutine<F, T> {
         // it stays as long as the loop does.
         match spawn(Task(self.clone())) {
             Ok(()) if parts.task.get() == TaskState::Dropped => {
-                self.stop(Some(NoRuntime::new().into()));
+                self.stop(Some(NoRuntime::shut_down().into()));
             }
             Ok(()) => parts.task.set(TaskState::Spawned),
             Err(none) => self.stop(Some(none.into())),

@@ -57,7 +57,7 @@ pub(super) fn spawn(future: impl Future<Output = ()> + 'static) -> Result<(), No
             let future = LocalFutureObj::new(Box::new(future));
             catch_unwind(AssertUnwindSafe(|| spawner.spawn_local_obj(future).is_ok()))
         }
-        None if Handle::try_current().is_err() => return Err(NoRuntime::new()),
+        None if Handle::try_current().is_err() => return Err(NoRuntime::not_found()),
         // Tokio has no other way to ask whether there is a LocalSet.
         None => catch_unwind(AssertUnwindSafe(|| {
             tokio::task::spawn_local(future);
@@ -66,10 +66,10 @@ pub(super) fn spawn(future: impl Future<Output = ()> + 'static) -> Result<(), No
     };
     match spawned {
         Ok(true) => Ok(()),
-        Ok(false) => Err(NoRuntime::new()),
+        Ok(false) => Err(NoRuntime::shut_down()),
         Err(payload) => {
             discard(payload);
-            Err(NoRuntime::new())
+            Err(NoRuntime::not_found())
         }
     }
 }

@@ -67,7 +67,7 @@ impl<T: Send + 'static> Watch<T> {
 
 impl<T: Send + 'static> Drop for Watch<T> {
     fn drop(&mut self) {
-        self.cancel(Some(NoRuntime::new().into()));
+        self.cancel(Some(NoRuntime::shut_down().into()));
     }
 }
 

@@ -63,7 +63,7 @@ impl<T: Send + 'static> Combine<T> for Results {
 /// std::thread::spawn(move || resolver.callback("late"));
 /// let results = list.await.unwrap();
 /// assert_eq!(*results[0].as_ref().unwrap(), "late");
-/// assert_eq!(results[1].as_ref().unwrap_err().to_string(), "no luck");
+/// assert_eq!(results[1].as_ref().unwrap_err().error().to_string(), "no luck");
 /// # }
 /// ```
 #[must_use = "a DeferredList does nothing until it is awaited or made a Deferred"]

@@ -19,10 +19,11 @@ use tokio::task::coop::unconstrained;
 /// [`acquire`](Self::acquire) is called. A waiter that is cancelled, or dropped
 /// with no callback on it, gives up its place, and no permit is lost.
 ///
-/// A free permit costs no task and needs no runtime. Who has to wait is fired
-/// on a task of the runtime that was current when it began to wait (else of the
-/// default one): one task for all waiters of a semaphore, so their callbacks
-/// should be short, or move on with [`Deferred::via`].
+/// A free permit costs no task and needs no runtime. A waiter is fired by a task
+/// of the runtime that was current when its wait began, else of the default one:
+/// never inside the release, and whatever other waiters and workers do. A few
+/// tasks serve all waiters of a semaphore. A coroutine that a waiter's callback
+/// starts goes on in the same task.
 ///
 /// Clones are the same semaphore.
 ///
@@ -55,15 +56,46 @@ struct Inner {
 impl DeferredSemaphore {
     /// Makes a semaphore with `limit` permits.
     ///
+    /// A limit of 0 is Tokio's: nobody gets a permit until async code adds some
+    /// ([`Semaphore::add_permits`]). Twisted's `DeferredSemaphore(0)` raises.
+    ///
     /// # Panics
     ///
     /// If `limit` is more than [`Semaphore::MAX_PERMITS`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tokio_deferred::DeferredSemaphore;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let none = DeferredSemaphore::new(0);
+    /// let waits = none.acquire();
+    /// none.as_tokio().add_permits(1);
+    /// waits.await.unwrap();
+    /// # }
+    /// ```
     pub fn new(limit: usize) -> Self {
         Self::from_tokio(Arc::new(Semaphore::new(limit)), limit)
     }
 
     /// Makes one that gives out the permits of Tokio's `semaphore`; `limit` is
     /// what [`limit`](Self::limit) returns.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use tokio::sync::Semaphore;
+    /// use tokio_deferred::{DeferredSemaphore, testing};
+    ///
+    /// let tokios = Arc::new(Semaphore::new(3));
+    /// let ours = DeferredSemaphore::from_tokio(tokios.clone(), 3);
+    /// let permit = testing::success_of(ours.acquire());
+    /// assert_eq!(tokios.available_permits(), 2);
+    /// drop(permit);
+    /// assert_eq!(tokios.available_permits(), 3);
+    /// ```
     pub fn from_tokio(semaphore: Arc<Semaphore>, limit: usize) -> Self {
         DeferredSemaphore(Arc::new(Inner {
             semaphore,
@@ -73,17 +105,39 @@ impl DeferredSemaphore {
     }
 
     /// Returns Tokio's semaphore, for async code that shares the permits.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tokio_deferred::DeferredSemaphore;
+    ///
+    /// let semaphore = DeferredSemaphore::new(2);
+    /// let _permit = semaphore.as_tokio().try_acquire().unwrap();
+    /// assert_eq!(semaphore.tokens(), 1);
+    /// ```
     pub fn as_tokio(&self) -> &Arc<Semaphore> {
         &self.0.semaphore
     }
 
     /// Returns how many permits there are in all: the number that was given
     /// when the semaphore was made.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// assert_eq!(tokio_deferred::DeferredSemaphore::new(7).limit(), 7);
+    /// ```
     pub fn limit(&self) -> usize {
         self.0.limit
     }
 
-    /// Returns how many permits are free now.
+    /// Returns how many permits are free now: Twisted's `tokens`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// assert_eq!(tokio_deferred::DeferredSemaphore::new(7).tokens(), 7);
+    /// ```
     pub fn tokens(&self) -> usize {
         self.0.semaphore.available_permits()
     }
@@ -122,8 +176,8 @@ impl DeferredSemaphore {
 
     /// Takes `n` permits at once, or waits until it can.
     ///
-    /// Who waits for many is not passed by who wants few. More permits than
-    /// there will ever be are waited for until the Deferred is cancelled.
+    /// A waiter for many permits is not passed by one for few. If there never
+    /// are `n` permits, the Deferred waits until it is cancelled.
     ///
     /// # Errors
     ///
@@ -178,13 +232,20 @@ impl DeferredSemaphore {
     /// known, before the Deferred goes on to its stages: Twisted's `run`.
     ///
     /// The outcome is the Deferred's. A failure and a panic release the permit
-    /// too. Dropping the Deferred leaves the job waiting or running; cancelling
-    /// it takes the job out of the queue, or, once it runs, cancels the
-    /// Deferred that it returned.
+    /// too.
     ///
     /// # Errors
     ///
     /// As for [`acquire`](Self::acquire); then `f` is not called.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the Deferred leaves the job waiting or running. Cancelling it
+    /// takes the job out of the queue; once the job runs, it cancels the
+    /// Deferred that the job returned. A call on a thread
+    /// ([`threads`](crate::threads)) that the job started cannot be stopped:
+    /// then the Deferred fails at once, and the permit comes back when the call
+    /// is over.
     ///
     /// # Examples
     ///

@@ -127,7 +127,7 @@ impl<T: Send + 'static> DeferredList<T> {
         let Ok(runtime) = find_runtime(None) else {
             for future in futures {
                 catch_and_log("the drop of a future without a task", || drop(future));
-                let failure = Failure::from_error(NoRuntime::new(), made);
+                let failure = Failure::from_error(NoRuntime::not_found(), made);
                 children.push(Deferred::ready(Err(failure), made));
             }
             return DeferredList::of(children, made);

@@ -357,7 +357,7 @@ impl<T: Send + 'static> Lane<T> {
             if let Some(future) = waiter.future {
                 future.clear();
             }
-            let failure = Failure::from_error(NoRuntime::new(), waiter.made);
+            let failure = Failure::from_error(NoRuntime::shut_down(), waiter.made);
             waiter.resolver.fire(Err(failure));
         }
     }

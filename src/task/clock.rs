@@ -51,7 +51,7 @@ pub(super) fn new_timer(runtime: &Handle, deadline: Instant) -> Result<Pin<Box<S
     };
     catch_unwind(AssertUnwindSafe(|| Box::pin(sleep_until(deadline)))).map_err(|payload| {
         discard(payload);
-        NoTimer::NoRuntime(NoRuntime::new())
+        NoTimer::NoRuntime(NoRuntime::no_timer())
     })
 }
 
@@ -70,7 +70,7 @@ impl Clock {
         if clock.has_timers() {
             Ok(clock)
         } else {
-            Err(NoRuntime::new())
+            Err(NoRuntime::no_timer())
         }
     }
 

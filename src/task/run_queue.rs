@@ -121,7 +121,7 @@ impl<J: Job> Drop for Worker<J> {
     fn drop(&mut self) {
         while self.at_work {
             match self.queue.next() {
-                Some(job) => job.fail(NoRuntime::new()),
+                Some(job) => job.fail(NoRuntime::shut_down()),
                 None => self.at_work = false,
             }
         }

@@ -312,7 +312,7 @@ impl Future for ShutdownWatch {
 impl Drop for ShutdownWatch {
     fn drop(&mut self) {
         if !self.is_over {
-            self.queue.close(NoRuntime::new());
+            self.queue.close(NoRuntime::shut_down());
         }
     }
 }
@@ -331,7 +331,7 @@ impl Due {
 impl Drop for Due {
     fn drop(&mut self) {
         if let Some(call) = self.0.take() {
-            call(Err(NoRuntime::new()));
+            call(Err(NoRuntime::shut_down()));
         }
     }
 }

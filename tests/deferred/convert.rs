@@ -259,5 +259,5 @@ fn via_moves_later_stages_to_a_task_and_passes_cancels_back() {
     let handle = runtime.handle().clone();
     drop(runtime);
     let d = Deferred::succeed(1).via(&handle);
-    assert!(testing::failure_of(d).is_resolver_dropped());
+    assert!(testing::failure_of(d).is::<tokio_deferred::NoRuntime>());
 }

@@ -1,7 +1,7 @@
 //! Deferreds that stages return.
 
 use test_support::{Later, Log, fire_elsewhere};
-use tokio_deferred::{CancelHandle, Deferred, Pause, Resolver, testing};
+use tokio_deferred::{CancelHandle, Deferred, Pause, Resolver, ReturnedItself, testing};
 
 #[test]
 fn a_fired_one_is_taken_and_the_chain_goes_on() {
@@ -288,6 +288,7 @@ fn a_callback_that_returns_its_own_deferred_fails_the_stages_behind_it() {
         ["a callback returned the Deferred that it is on"]
     );
     assert_eq!(reports.len(), 1);
+    assert!(reports[0].failure().is::<ReturnedItself>());
 }
 
 #[test]

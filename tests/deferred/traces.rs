@@ -121,3 +121,36 @@ fn a_callback_that_panics_or_returns_its_own_one_is_in_the_path() {
     resolver.callback(());
     assert_eq!(left(&failed.take()), [returned]);
 }
+
+/// One failure handed to several consumers: each goes its own way from there.
+#[test]
+fn share_then_stages_of_one_subscriber_are_not_in_the_others_trace() {
+    let (resolver, d) = Deferred::<i32>::new();
+    let shared = d.share();
+    let one = shared.subscribe();
+    let two = shared.subscribe();
+    let line = line!() + 1;
+    let one = one.add_errback(Err::<i32, _>);
+    resolver.errback("no");
+    let (one, two) = (testing::failure_of(one), testing::failure_of(two));
+    let lines = |failure: &Failure| -> Vec<u32> {
+        failure
+            .trace()
+            .places()
+            .map(|place| place.at().line())
+            .collect()
+    };
+    assert_eq!(lines(&one).last(), Some(&line));
+    assert!(!lines(&two).contains(&line), "{two:?}");
+    assert!(one.to_string() == "no" && two.to_string() == "no");
+}
+
+#[test]
+fn clone_kept_then_the_failure_goes_on_leaves_the_clones_trace_alone() {
+    let failure = Failure::new("no");
+    let clone = failure.clone();
+    let d = Deferred::<i32>::fail(failure).add_errback(Err::<i32, _>);
+    let gone_on = testing::failure_of(d);
+    assert_eq!(clone.trace().places().count(), 1);
+    assert_eq!(gone_on.trace().places().count(), 2);
+}

@@ -103,7 +103,7 @@ fn values_whose_drops_panic_then_failure() {
     let fired = catch_unwind(AssertUnwindSafe(|| resolver.errback("out")));
     assert!(fired.is_ok());
     assert_eq!(
-        testing::failure_of(all).to_string(),
+        format!("{:#}", testing::failure_of(all)),
         "Deferred number 3 failed: out"
     );
     assert_eq!(Arc::strong_count(&alive), 1);

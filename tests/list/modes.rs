@@ -15,7 +15,7 @@ fn pending<T: Send + 'static>(n: usize) -> (Vec<Resolver<T>>, Vec<Deferred<T>>) 
 fn texts<T: std::fmt::Display, E: std::fmt::Display>(results: Vec<Result<T, E>>) -> Vec<String> {
     let text = |result: Result<T, E>| match result {
         Ok(value) => value.to_string(),
-        Err(error) => format!("! {error}"),
+        Err(error) => format!("! {error:#}"),
     };
     results.into_iter().map(text).collect()
 }

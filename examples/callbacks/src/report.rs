@@ -16,7 +16,7 @@ pub(crate) fn report<T: Display, E: Error + 'static>(
         Err(error) if error.is_cancelled() => println!("{what}: cancelled"),
         Err(error) => match error.downcast_ref::<E>() {
             Some(own) => println!("{what}: {}: {own}", type_name::<E>()),
-            None => println!("{what}: not an error of this API: {error}"),
+            None => println!("{what}: not an error of this API: {error:#}"),
         },
     }
 }

@@ -114,6 +114,6 @@ fn print_stats(stats: &Value) -> io::Result<()> {
 fn explain(error: &DeferredError) -> String {
     match error.downcast_ref::<Fault>() {
         Some(fault) => format!("fault {}: {}", fault.code(), fault.string()),
-        None => error.to_string(),
+        None => format!("{error:#}"),
     }
 }

@@ -17,6 +17,6 @@ pub(crate) fn fault(error: &DeferredError) -> Fault {
     } else if let Some(error) = error.downcast_ref::<dxr::Error>() {
         Fault::new(BAD_ARGUMENTS, error.to_string())
     } else {
-        Fault::new(INTERNAL, error.to_string())
+        Fault::new(INTERNAL, format!("{error:#}"))
     }
 }

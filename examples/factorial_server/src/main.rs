@@ -72,7 +72,7 @@ async fn main() -> anyhow::Result<()> {
                 Ok(()) => eprintln!(
                     "stopping: pending calls are answered first (ctrl-c again to stop now)"
                 ),
-                Err(error) => eprintln!("stopping: cannot wait for ctrl-c: {error}"),
+                Err(error) => eprintln!("stopping: cannot wait for ctrl-c: {error:#}"),
             }
             tokio::spawn(async {
                 if ctrl_c().await.is_ok() {

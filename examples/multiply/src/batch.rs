@@ -39,7 +39,7 @@ impl Batch {
         for ((a, b), product) in pairs.iter().zip(&products) {
             match product {
                 Ok(product) => writeln!(out, "{a} * {b} = {product}")?,
-                Err(error) => writeln!(out, "{a} * {b} failed: {error}")?,
+                Err(error) => writeln!(out, "{a} * {b} failed: {error:#}")?,
             }
         }
         Ok(products.iter().all(Result::is_ok))

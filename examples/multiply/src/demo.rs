@@ -60,7 +60,7 @@ impl Demo {
         println!("{} calls in {seconds:.1} s", pairs.len());
         println!("  {right} right products, {failed} failures");
         if let Some(error) = products.iter().find_map(|product| product.as_ref().err()) {
-            println!("  the first failure: {error}");
+            println!("  the first failure: {error:#}");
         }
         report(&service.stats());
         Ok(right == pairs.len())

@@ -95,6 +95,6 @@ impl IntoResponse for Refusal {
         } else {
             StatusCode::INTERNAL_SERVER_ERROR
         };
-        (status, format!("{error}\n")).into_response()
+        (status, format!("{error:#}\n")).into_response()
     }
 }

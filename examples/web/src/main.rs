@@ -60,7 +60,7 @@ async fn main() -> anyhow::Result<()> {
     axum::serve(listener, router(Arc::clone(&app)))
         .with_graceful_shutdown(async {
             if let Err(error) = stopping.await {
-                eprintln!("stopping: cannot wait for ctrl-c: {error}");
+                eprintln!("stopping: cannot wait for ctrl-c: {error:#}");
             }
             tokio::spawn(async {
                 if ctrl_c().await.is_ok() {

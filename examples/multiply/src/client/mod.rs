@@ -72,7 +72,7 @@ pub(crate) enum Error {
     Refused(String),
     #[error("the server answered `{0}` to a question of another kind")]
     Unexpected(Reply),
-    #[error("gave up after {tries} tries: {last}")]
+    #[error("gave up after {tries} tries: {last:#}")]
     GaveUp { tries: usize, last: DeferredError },
 }
 
