@@ -34,10 +34,10 @@ fn start_timer<T: Send + 'static, S: Future<Output = ()> + 'static>(
     // Tokio's panics where there is no runtime, or no timer in it.
     let sleep = catch_unwind(AssertUnwindSafe(sleep)).map_err(|payload| {
         discard(payload);
-        NoRuntime::new()
+        NoRuntime::not_found()
     })?;
     let timer = when_ended(sleep, move |ended| {
-        strike.strike(ended.map_err(|_| NoRuntime::new()));
+        strike.strike(ended.map_err(|_| NoRuntime::shut_down()));
     });
     Ok(move || {
         timer.cancel(CancelRequest::unwanted(made));
