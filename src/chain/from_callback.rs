@@ -212,7 +212,7 @@ impl Started for sealed::Never {
     }
 }
 
-mod sealed {
+pub(crate) mod sealed {
     use super::Failure;
 
     /// Names what a function type returns.

@@ -18,7 +18,7 @@ mod conclude;
 mod construct;
 mod deferred;
 mod fire_once;
-mod from_callback;
+pub(crate) mod from_callback;
 mod future;
 mod outcome;
 mod pause;

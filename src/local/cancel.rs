@@ -1,12 +1,12 @@
 //! Asking for a local result no more.
 
+use super::confined::Confined;
 use super::deferred::poll_confined;
 use super::{LocalDeferred, OnThread};
 use crate::chain::{CancelHandle, CancelOnDrop};
 use crate::failure::{BoxError, DeferredError};
 use futures::future::FusedFuture;
 use std::fmt;
-use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -66,8 +66,7 @@ impl<T: 'static> LocalDeferred<T> {
     /// ```
     pub fn cancel_handle(&mut self) -> LocalCancelHandle {
         LocalCancelHandle {
-            inner: self.inner.cancel_handle(),
-            confined: PhantomData,
+            inner: Confined::new(self.inner.cancel_handle()),
         }
     }
 
@@ -84,8 +83,7 @@ impl<T: 'static> LocalDeferred<T> {
     /// ```
     pub fn cancel_on_drop(self) -> LocalCancelOnDrop<T> {
         LocalCancelOnDrop {
-            inner: self.inner.cancel_on_drop(),
-            confined: PhantomData,
+            inner: Confined::new(self.inner.into_inner().cancel_on_drop()),
         }
     }
 }
@@ -108,9 +106,7 @@ impl<T: 'static> LocalDeferred<T> {
 /// ```
 #[derive(Clone)]
 pub struct LocalCancelHandle {
-    inner: CancelHandle,
-    /// Neither `Send` nor `Sync`.
-    confined: PhantomData<*const ()>,
+    inner: Confined<CancelHandle>,
 }
 
 impl LocalCancelHandle {
@@ -149,9 +145,7 @@ impl fmt::Debug for LocalCancelHandle {
 /// ```
 #[must_use = "a LocalCancelOnDrop that is dropped at once cancels at once"]
 pub struct LocalCancelOnDrop<T: 'static> {
-    inner: CancelOnDrop<OnThread<T>>,
-    /// Neither `Send` nor `Sync`.
-    confined: PhantomData<*const ()>,
+    inner: Confined<CancelOnDrop<OnThread<T>>>,
 }
 
 impl<T: 'static> LocalCancelOnDrop<T> {
@@ -169,7 +163,7 @@ impl<T: 'static> LocalCancelOnDrop<T> {
     /// # d.detach();
     /// ```
     pub fn into_inner(self) -> LocalDeferred<T> {
-        LocalDeferred::wrap(self.inner.into_inner())
+        LocalDeferred::wrap(self.inner.into_inner().into_inner())
     }
 }
 
@@ -177,7 +171,7 @@ impl<T: 'static> Future for LocalCancelOnDrop<T> {
     type Output = Result<T, DeferredError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        poll_confined(&mut self.inner, cx)
+        poll_confined(&mut *self.inner, cx)
     }
 }
 
@@ -190,7 +184,7 @@ impl<T: 'static> FusedFuture for LocalCancelOnDrop<T> {
 impl<T: 'static> fmt::Debug for LocalCancelOnDrop<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("LocalCancelOnDrop")
-            .field(&self.inner)
+            .field(&*self.inner)
             .finish()
     }
 }

@@ -17,7 +17,9 @@ impl<T: 'static> LocalDeferred<T> {
     /// ```
     #[doc(alias = "chainDeferred")]
     pub fn chain_deferred(self, resolver: LocalResolver<T>) {
-        self.inner.chain_deferred(resolver.into_confined_resolver());
+        self.inner
+            .into_inner()
+            .chain_deferred(resolver.into_confined_resolver());
     }
 
     /// Ends this chain: a failure is reported as unhandled as soon as it
@@ -35,7 +37,7 @@ impl<T: 'static> LocalDeferred<T> {
     /// assert_eq!(reports[0].failure().to_string(), "out of paper");
     /// ```
     pub fn log_errors(self) {
-        self.inner.log_errors();
+        self.inner.into_inner().log_errors();
     }
 
     /// Lets the chain go on by itself: its stages still run, and a failure
@@ -70,6 +72,6 @@ impl<T: 'static> LocalDeferred<T> {
     /// assert_eq!(reports[0].label(), Some("the poem"));
     /// ```
     pub fn label(self, name: &'static str) -> LocalDeferred<T> {
-        LocalDeferred::wrap(self.inner.label(name))
+        LocalDeferred::wrap(self.inner.into_inner().label(name))
     }
 }

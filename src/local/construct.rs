@@ -64,33 +64,6 @@ impl<T: 'static> LocalDeferred<T> {
         LocalDeferred::wrap(Deferred::fail(error))
     }
 
-    /// Calls `start` with the [`LocalResolver`] of a new Deferred, to start an
-    /// operation of a callback API; as [`Deferred::from_callback`].
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::cell::RefCell;
-    /// use std::rc::Rc;
-    /// use tokio_deferred::local::LocalDeferred;
-    ///
-    /// // A main loop of one's own: functions to call later.
-    /// let later: Rc<RefCell<Vec<Box<dyn FnOnce()>>>> = Rc::default();
-    ///
-    /// let d = LocalDeferred::from_callback(|resolver| {
-    ///     later.borrow_mut().push(Box::new(|| resolver.callback(Rc::new(42))));
-    /// });
-    /// assert!(!d.is_fired());
-    /// let calls = later.take();
-    /// calls.into_iter().for_each(|call| call());
-    /// assert_eq!(*d.try_result().unwrap().unwrap(), 42);
-    /// ```
-    #[track_caller]
-    pub fn from_callback(start: impl FnOnce(LocalResolver<T>)) -> Self {
-        let start = |resolver| start(LocalResolver::wrap(resolver));
-        LocalDeferred::wrap(Deferred::from_callback(start))
-    }
-
     /// Calls `f`, and returns what came of it as a Deferred, whatever it
     /// returns; as [`Deferred::maybe`].
     ///

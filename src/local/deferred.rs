@@ -1,11 +1,11 @@
 //! The local Deferred, and how it is awaited.
 
+use super::confined::Confined;
 use super::{LocalResolver, OnThread, coroutine};
 use crate::chain::{Deferred, hide_from_sendable};
 use crate::failure::{DeferredError, Failure};
 use futures::future::FusedFuture;
 use std::fmt;
-use std::marker::PhantomData;
 use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -37,21 +37,19 @@ use std::task::{Context, Poll};
 /// ```
 #[must_use = "await it, return it, or end it with log_errors() or detach()"]
 pub struct LocalDeferred<T> {
-    pub(super) inner: Deferred<OnThread<T>>,
-    /// Neither `Send` nor `Sync`.
-    confined: PhantomData<*const ()>,
+    pub(super) inner: Confined<Deferred<OnThread<T>>>,
 }
 
 impl<T> LocalDeferred<T> {
     #[inline]
     pub(super) fn wrap(inner: Deferred<OnThread<T>>) -> Self {
-        let confined = PhantomData;
-        LocalDeferred { inner, confined }
+        let inner = Confined::new(inner);
+        LocalDeferred { inner }
     }
 
     #[inline]
     pub(super) fn into_confined_deferred(self) -> Deferred<OnThread<T>> {
-        self.inner
+        self.inner.into_inner()
     }
 }
 
@@ -117,7 +115,7 @@ impl<T: 'static> LocalDeferred<T> {
     /// assert_eq!(d.try_result().unwrap().unwrap(), 5);
     /// ```
     pub fn try_result(self) -> Result<Result<T, Failure>, LocalDeferred<T>> {
-        match self.inner.try_result() {
+        match self.inner.into_inner().try_result() {
             Ok(result) => Ok(result.map(OnThread::into_inner)),
             Err(inner) => Err(LocalDeferred::wrap(inner)),
         }
@@ -134,7 +132,7 @@ impl<T: 'static> Future for LocalDeferred<T> {
     ///
     /// When polled again after it gave its result.
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        poll_confined(&mut self.inner, cx)
+        poll_confined(&mut *self.inner, cx)
     }
 }
 
@@ -159,6 +157,6 @@ impl<T: 'static> FusedFuture for LocalDeferred<T> {
 
 impl<T> fmt::Debug for LocalDeferred<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("LocalDeferred").field(&self.inner).finish()
+        f.debug_tuple("LocalDeferred").field(&*self.inner).finish()
     }
 }

@@ -1,5 +1,6 @@
 //! Several local Deferreds as one.
 
+use super::confined::Confined;
 use super::{LocalDeferred, OnThread};
 use crate::chain::Deferred;
 use crate::failure::DeferredError;
@@ -90,9 +91,7 @@ fn first_value<T>((index, value): (usize, OnThread<T>)) -> (usize, T) {
 /// ```
 #[must_use = "a LocalDeferredList does nothing until it is awaited or made a Deferred"]
 pub struct LocalDeferredList<T> {
-    inner: DeferredList<OnThread<T>>,
-    /// Neither `Send` nor `Sync`.
-    confined: std::marker::PhantomData<*const ()>,
+    inner: Confined<DeferredList<OnThread<T>>>,
 }
 
 impl<T: 'static> LocalDeferredList<T> {
@@ -103,15 +102,15 @@ impl<T: 'static> LocalDeferredList<T> {
     }
 
     fn wrap(inner: DeferredList<OnThread<T>>) -> Self {
-        let confined = std::marker::PhantomData;
-        LocalDeferredList { inner, confined }
+        let inner = Confined::new(inner);
+        LocalDeferredList { inner }
     }
 
     /// Sets whether the first failure fails the list, at once; as
     /// [`DeferredList::fire_on_one_errback`](crate::DeferredList::fire_on_one_errback).
     #[doc(alias = "fireOnOneErrback")]
     pub fn fire_on_one_errback(self, yes: bool) -> Self {
-        LocalDeferredList::wrap(self.inner.fire_on_one_errback(yes))
+        LocalDeferredList::wrap(self.inner.into_inner().fire_on_one_errback(yes))
     }
 
     /// Sets whether failures that do not get into the list's result are
@@ -119,14 +118,14 @@ impl<T: 'static> LocalDeferredList<T> {
     /// [`DeferredList::consume_errors`](crate::DeferredList::consume_errors).
     #[doc(alias = "consumeErrors")]
     pub fn consume_errors(self, yes: bool) -> Self {
-        LocalDeferredList::wrap(self.inner.consume_errors(yes))
+        LocalDeferredList::wrap(self.inner.into_inner().consume_errors(yes))
     }
 
     /// Sets whether a list that fires early cancels the children that have no
     /// result; as
     /// [`DeferredList::cancel_rest`](crate::DeferredList::cancel_rest).
     pub fn cancel_rest(self, yes: bool) -> Self {
-        LocalDeferredList::wrap(self.inner.cancel_rest(yes))
+        LocalDeferredList::wrap(self.inner.into_inner().cancel_rest(yes))
     }
 
     /// Puts the children together: their results, when all have one.
@@ -136,7 +135,7 @@ impl<T: 'static> LocalDeferredList<T> {
     /// The Deferred fails only with
     /// [`fire_on_one_errback`](LocalDeferredList::fire_on_one_errback).
     pub fn into_deferred(self) -> LocalDeferred<Vec<Result<T, DeferredError>>> {
-        local(self.inner.into_deferred(), |results| {
+        local(self.inner.into_inner().into_deferred(), |results| {
             let results = results.into_iter();
             results
                 .map(|result| result.map(OnThread::into_inner))
@@ -166,7 +165,7 @@ impl<T: 'static> LocalDeferredList<T> {
     /// ```
     #[doc(alias = "fireOnOneCallback")]
     pub fn fire_on_one_callback(self) -> LocalDeferred<(usize, T)> {
-        local(self.inner.fire_on_one_callback(), first_value)
+        local(self.inner.into_inner().fire_on_one_callback(), first_value)
     }
 }
 
@@ -183,7 +182,7 @@ impl<T: 'static> IntoFuture for LocalDeferredList<T> {
 impl<T> fmt::Debug for LocalDeferredList<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("LocalDeferredList")
-            .field(&self.inner)
+            .field(&*self.inner)
             .finish()
     }
 }

@@ -55,7 +55,7 @@
 //!
 //! - \[halves\] Every public type that refers to a local chain (the two halves,
 //!   [`LocalCancelHandle`], [`LocalPause`], [`LocalCancelOnDrop`],
-//!   [`LocalSharedDeferred`], [`LocalDeferredList`]) is neither `Send` nor
+//!   [`LocalSharedDeferred`], [`LocalSharedResolver`], [`LocalDeferredList`]) is neither `Send` nor
 //!   `Sync`, and so is every future and closure made of one. A fire, a cancel,
 //!   an unpause, an appended stage and a drop all begin with one of them: so
 //!   they happen here.
@@ -88,27 +88,33 @@
 
 mod cancel;
 mod conclude;
+mod confined;
 mod construct;
 mod coroutine;
 mod deferred;
+mod from_callback;
 mod from_future;
 mod group;
 mod join;
+mod limits;
 mod outcome;
 mod pause;
 mod resolver;
 mod share;
+mod shared_resolver;
 mod spawner;
 mod stages;
 
 pub use cancel::{LocalCancelHandle, LocalCancelOnDrop};
 pub use deferred::LocalDeferred;
+pub use from_callback::LocalStarted;
 pub use group::{LocalDeferredList, gather_results, race};
 pub use join::{LocalJoinAll, join};
 pub use outcome::LocalOutcome;
 pub use pause::LocalPause;
 pub use resolver::LocalResolver;
 pub use share::LocalSharedDeferred;
+pub use shared_resolver::LocalSharedResolver;
 pub use spawner::set_spawner;
 
 pub(crate) use crate::core::OnThread;

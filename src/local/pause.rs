@@ -1,9 +1,9 @@
 //! Holding up a local chain.
 
 use super::LocalDeferred;
+use super::confined::Confined;
 use crate::chain::Pause;
 use std::fmt;
-use std::marker::PhantomData;
 
 /// A pause of a local Deferred; dropping it unpauses. As
 /// [`Pause`](crate::Pause), on the thread of its Deferred.
@@ -22,15 +22,13 @@ use std::marker::PhantomData;
 /// ```
 #[must_use = "a LocalPause that is dropped at once holds nothing up"]
 pub struct LocalPause {
-    inner: Pause,
-    /// Neither `Send` nor `Sync`.
-    confined: PhantomData<*const ()>,
+    inner: Confined<Pause>,
 }
 
 impl LocalPause {
     /// Undoes the pause, as dropping it does.
     pub fn unpause(self) {
-        self.inner.unpause();
+        self.inner.into_inner().unpause();
     }
 }
 
@@ -62,8 +60,7 @@ impl<T: 'static> LocalDeferred<T> {
     /// ```
     pub fn pause(&mut self) -> LocalPause {
         LocalPause {
-            inner: self.inner.pause(),
-            confined: PhantomData,
+            inner: Confined::new(self.inner.pause()),
         }
     }
 }

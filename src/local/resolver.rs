@@ -1,10 +1,10 @@
 //! The half of a local Deferred that fires.
 
+use super::confined::Confined;
 use super::{LocalDeferred, OnThread};
 use crate::chain::Resolver;
 use crate::failure::BoxError;
 use std::fmt;
-use std::marker::PhantomData;
 
 /// The half of a [`LocalDeferred`] that fires it; as [`Resolver`], on the
 /// thread where the pair was made.
@@ -24,20 +24,18 @@ use std::marker::PhantomData;
 /// ```
 #[must_use = "a LocalResolver that is dropped fails its Deferred with ResolverDropped"]
 pub struct LocalResolver<T> {
-    inner: Resolver<OnThread<T>>,
-    /// Neither `Send` nor `Sync`.
-    confined: PhantomData<*const ()>,
+    inner: Confined<Resolver<OnThread<T>>>,
 }
 
 impl<T> LocalResolver<T> {
     #[inline]
     pub(super) fn wrap(inner: Resolver<OnThread<T>>) -> Self {
-        let confined = PhantomData;
-        LocalResolver { inner, confined }
+        let inner = Confined::new(inner);
+        LocalResolver { inner }
     }
 
     pub(super) fn into_confined_resolver(self) -> Resolver<OnThread<T>> {
-        self.inner
+        self.inner.into_inner()
     }
 }
 
@@ -56,7 +54,7 @@ impl<T: 'static> LocalResolver<T> {
     /// ```
     #[inline]
     pub fn callback(self, value: T) {
-        self.inner.callback(OnThread::new(value));
+        self.inner.into_inner().callback(OnThread::new(value));
     }
 
     /// Fires the Deferred with a failure, raised at the caller's line; as
@@ -73,7 +71,7 @@ impl<T: 'static> LocalResolver<T> {
     /// ```
     #[track_caller]
     pub fn errback(self, error: impl Into<BoxError>) {
-        self.inner.errback(error);
+        self.inner.into_inner().errback(error);
     }
 
     /// Fires the Deferred with either; as [`Resolver::resolve`].
@@ -89,7 +87,7 @@ impl<T: 'static> LocalResolver<T> {
     /// ```
     #[track_caller]
     pub fn resolve<E: Into<BoxError>>(self, result: Result<T, E>) {
-        self.inner.resolve(result.map(OnThread::new));
+        self.inner.into_inner().resolve(result.map(OnThread::new));
     }
 
     /// Fires the Deferred with a value, if somebody can see it; as
@@ -110,7 +108,7 @@ impl<T: 'static> LocalResolver<T> {
     /// assert_eq!(resolver.try_callback("keep me"), Err("keep me"));
     /// ```
     pub fn try_callback(self, value: T) -> Result<(), T> {
-        let unseen = self.inner.try_callback(OnThread::new(value));
+        let unseen = self.inner.into_inner().try_callback(OnThread::new(value));
         unseen.map_err(OnThread::into_inner)
     }
 
@@ -217,6 +215,6 @@ impl<T: 'static> LocalResolver<T> {
 
 impl<T> fmt::Debug for LocalResolver<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("LocalResolver").field(&self.inner).finish()
+        f.debug_tuple("LocalResolver").field(&*self.inner).finish()
     }
 }

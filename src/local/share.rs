@@ -1,9 +1,9 @@
 //! One local result for any number of consumers.
 
+use super::confined::Confined;
 use super::{LocalDeferred, OnThread};
 use crate::primitive::SharedDeferred;
 use std::fmt;
-use std::marker::PhantomData;
 
 /// The result of a local Deferred, for any number of consumers, late ones
 /// included; as [`SharedDeferred`](crate::SharedDeferred).
@@ -25,9 +25,7 @@ use std::marker::PhantomData;
 /// assert!(Rc::ptr_eq(&a, &text) && Rc::ptr_eq(&b, &text));
 /// ```
 pub struct LocalSharedDeferred<T> {
-    inner: SharedDeferred<OnThread<T>>,
-    /// Neither `Send` nor `Sync`.
-    confined: PhantomData<*const ()>,
+    inner: Confined<SharedDeferred<OnThread<T>>>,
 }
 
 impl<T: Clone + 'static> LocalDeferred<T> {
@@ -51,8 +49,7 @@ impl<T: Clone + 'static> LocalDeferred<T> {
     #[track_caller]
     pub fn share(self) -> LocalSharedDeferred<T> {
         LocalSharedDeferred {
-            inner: self.inner.share(),
-            confined: PhantomData,
+            inner: Confined::new(self.inner.into_inner().share()),
         }
     }
 }
@@ -70,7 +67,6 @@ impl<T> Clone for LocalSharedDeferred<T> {
     fn clone(&self) -> Self {
         LocalSharedDeferred {
             inner: self.inner.clone(),
-            confined: PhantomData,
         }
     }
 }
@@ -78,7 +74,7 @@ impl<T> Clone for LocalSharedDeferred<T> {
 impl<T> fmt::Debug for LocalSharedDeferred<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("LocalSharedDeferred")
-            .field(&self.inner)
+            .field(&*self.inner)
             .finish()
     }
 }

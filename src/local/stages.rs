@@ -103,7 +103,7 @@ impl<T: 'static> LocalDeferred<T> {
     where
         S: Stage<In = OnThread<T>, Out = OnThread<U>>,
     {
-        LocalDeferred::wrap(self.inner.stage(stage, place))
+        LocalDeferred::wrap(self.inner.into_inner().stage(stage, place))
     }
 
     /// Adds a callback, which runs on a value; as [`Deferred::add_callback`].

@@ -29,7 +29,7 @@ use crate::sync::{Mutex, lock, thread};
 use std::panic::Location;
 use std::sync::Arc;
 
-pub(super) struct CancelScope<T, C> {
+pub(crate) struct CancelScope<T, C> {
     state: Mutex<State<T, C>>,
     made: &'static Location<'static>,
 }
@@ -44,7 +44,7 @@ enum State<T, C> {
 }
 
 /// What a result found at the end of the stretch.
-pub(super) enum Met<T, C> {
+pub(crate) enum Met<T, C> {
     /// It came first.
     First(Result<T, Failure>),
     /// It came after the strike, for the cause given; `at_once` if the cancel
@@ -65,7 +65,7 @@ impl Delegate for Ignored {
 
 impl<T: Send + 'static, C: Copy + Send + 'static> CancelScope<T, C> {
     /// A limit of the chain that `handle` cancels.
-    pub(super) fn new(handle: Handle, made: &'static Location<'static>) -> Arc<Self> {
+    pub(crate) fn new(handle: Handle, made: &'static Location<'static>) -> Arc<Self> {
         let state = Mutex::new(State::Waiting(handle));
         Arc::new(CancelScope { state, made })
     }
@@ -73,7 +73,7 @@ impl<T: Send + 'static, C: Copy + Send + 'static> CancelScope<T, C> {
     /// Cancels the stretch, unless its result was there first. If a stage of it
     /// runs on another thread, or the strike comes from inside of that stage,
     /// the cancel is sent when the run stops.
-    pub(super) fn strike(self: &Arc<Self>, cause: C, request: CancelRequest) {
+    pub(crate) fn strike(self: &Arc<Self>, cause: C, request: CancelRequest) {
         let mut state = lock(&self.state);
         match std::mem::replace(&mut *state, State::Over) {
             State::Waiting(handle) => {
@@ -149,7 +149,7 @@ impl<T: Send + 'static, C: Copy + Send + 'static> CancelScope<T, C> {
 
     /// Takes in the result at the end of the stretch, where nothing of it is
     /// left to cancel.
-    pub(super) fn meet(&self, result: Result<T, Failure>) -> Met<T, C> {
+    pub(crate) fn meet(&self, result: Result<T, Failure>) -> Met<T, C> {
         let mut state = lock(&self.state);
         match std::mem::replace(&mut *state, State::Over) {
             State::Waiting(handle) => {

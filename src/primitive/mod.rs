@@ -24,6 +24,7 @@ mod tasks;
 mod timeout;
 mod wait_queue;
 
+pub(crate) use cancel_scope::{CancelScope, Met};
 pub use concurrency::{ConcurrentMap, map_with_concurrency};
 pub use filesystem_lock::{DeferredFilesystemLock, FilesystemLockGuard, LockFileError};
 pub use gather::gather_results;
@@ -35,6 +36,7 @@ pub use queue_stream::DeferredQueueStream;
 pub use race::race;
 pub use semaphore::DeferredSemaphore;
 pub use share::SharedDeferred;
+pub(crate) use timeout::Strike;
 
 use crate::bridge::note_work;
 use crate::chain::{Deferred, Outcome};

@@ -21,6 +21,7 @@ use crate::task::Clock;
 use std::error::Error;
 use std::fmt;
 use std::panic::Location;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// One timeout.
@@ -146,6 +147,30 @@ impl Timeout {
     }
 }
 
+/// What a timer does when it is due.
+pub(crate) struct Strike<T> {
+    scope: Arc<CancelScope<T, Cause>>,
+    timeout: Timeout,
+}
+
+impl<T: Send + 'static> Strike<T> {
+    /// The deadline came, or it will not, as there is no runtime any more.
+    pub(crate) fn strike(self, due: Result<(), NoRuntime>) {
+        let cause = match due {
+            Ok(()) => Cause::Deadline,
+            Err(none) => Cause::NoRuntime(none),
+        };
+        self.scope.strike(cause, self.timeout.request(cause));
+    }
+
+    /// Starts a timer of the runtime.
+    fn on_the_clock(self) -> Result<impl FnOnce() + Send + 'static, NoRuntime> {
+        let clock = Clock::find()?;
+        let timer = clock.call_later(self.timeout.after, move |due| self.strike(due));
+        Ok(move || timer.stop())
+    }
+}
+
 impl<T: Send + 'static> Deferred<T> {
     /// Cancels this Deferred if it has no result `after` from now; the failure
     /// that comes of that becomes [`TimedOut`]: Twisted's `addTimeout`.
@@ -221,10 +246,20 @@ impl<T: Send + 'static> Deferred<T> {
     #[doc(alias = "addTimeout")]
     #[track_caller]
     pub fn add_timeout(self, after: Duration) -> Deferred<T> {
-        let timeout = Timeout::new(after, Location::caller());
-        self.limit(timeout, move |result, at_once| {
-            timeout.translate(result, Cause::Deadline, at_once)
-        })
+        self.add_timeout_by_timer(after, Location::caller(), Strike::on_the_clock)
+    }
+
+    /// As [`add_timeout`](Deferred::add_timeout), with a timer that `start`
+    /// starts, and which the function that it returns stops.
+    pub(crate) fn add_timeout_by_timer<S: FnOnce() + Send + 'static>(
+        self,
+        after: Duration,
+        made: &'static Location<'static>,
+        start: impl FnOnce(Strike<T>) -> Result<S, NoRuntime>,
+    ) -> Deferred<T> {
+        let timeout = Timeout::new(after, made);
+        let late = move |result, at_once| timeout.translate(result, Cause::Deadline, at_once);
+        self.limit(timeout, late, start)
     }
 
     /// Cancels this Deferred if it has no result `after` from now, and makes
@@ -260,16 +295,37 @@ impl<T: Send + 'static> Deferred<T> {
         after: Duration,
         f: impl FnOnce(Result<T, Failure>) -> R + Send + 'static,
     ) -> Deferred<T> {
-        let timeout = Timeout::new(after, Location::caller());
-        self.limit(timeout, move |result, _| f(result))
+        self.add_timeout_with_by_timer(after, Location::caller(), f, Strike::on_the_clock)
+    }
+
+    /// As [`add_timeout_with`](Deferred::add_timeout_with), with a timer as in
+    /// [`add_timeout_by_timer`](Deferred::add_timeout_by_timer).
+    pub(crate) fn add_timeout_with_by_timer<R, S>(
+        self,
+        after: Duration,
+        made: &'static Location<'static>,
+        f: impl FnOnce(Result<T, Failure>) -> R + Send + 'static,
+        start: impl FnOnce(Strike<T>) -> Result<S, NoRuntime>,
+    ) -> Deferred<T>
+    where
+        R: Outcome<Output = T>,
+        S: FnOnce() + Send + 'static,
+    {
+        let timeout = Timeout::new(after, made);
+        self.limit(timeout, move |result, _| f(result), start)
     }
 
     #[track_caller]
-    fn limit<R: Outcome<Output = T>>(
+    fn limit<R, S>(
         mut self,
         timeout: Timeout,
         late: impl FnOnce(Result<T, Failure>, bool) -> R + Send + 'static,
-    ) -> Deferred<T> {
+        start: impl FnOnce(Strike<T>) -> Result<S, NoRuntime>,
+    ) -> Deferred<T>
+    where
+        R: Outcome<Output = T>,
+        S: FnOnce() + Send + 'static,
+    {
         // Where `late` is not called, its drop is a stage's: a panic in it is
         // the failure. It comes before the result is made, as in the stages of
         // a chain.
@@ -277,25 +333,21 @@ impl<T: Send + 'static> Deferred<T> {
             return self.finally(move || drop(late));
         }
         let made = timeout.made;
-        let clock = match Clock::find() {
-            Ok(clock) => clock,
+        let limit = CancelScope::new(self.core_handle(), made);
+        let strike = Strike {
+            scope: limit.clone(),
+            timeout,
+        };
+        let stop = match start(strike) {
+            Ok(stop) => stop,
             Err(none) => {
                 let failed = self.without_clock(timeout, none);
                 return failed.finally(move || drop(late));
             }
         };
-        let limit = CancelScope::new(self.core_handle(), made);
-        let struck = limit.clone();
-        let timer = clock.call_later(timeout.after, move |due| {
-            let cause = match due {
-                Ok(()) => Cause::Deadline,
-                Err(none) => Cause::NoRuntime(none),
-            };
-            struck.strike(cause, timeout.request(cause));
-        });
         self.add_both(move |result| match limit.meet(result) {
             Met::First(result) => {
-                timer.stop();
+                stop();
                 drop(late);
                 Deferred::ready(result, made)
             }

@@ -1,9 +1,10 @@
 //! No part of a local chain leaves its thread: asserted by the compiler.
 
+use std::num::ParseIntError;
 use std::rc::Rc;
 use tokio_deferred::local::{
     LocalCancelHandle, LocalCancelOnDrop, LocalDeferred, LocalDeferredList, LocalPause,
-    LocalResolver, LocalSharedDeferred,
+    LocalResolver, LocalSharedDeferred, LocalSharedResolver,
 };
 
 /// Compiles only if the type has not the trait: with it, two impls apply.
@@ -41,6 +42,7 @@ fn no_part_is_send_even_if_its_value_is() {
         LocalCancelHandle,
         LocalCancelOnDrop<i32>,
         LocalSharedDeferred<i32>,
+        LocalSharedResolver<i32>,
         LocalDeferredList<i32>,
     );
 }
@@ -54,6 +56,7 @@ fn no_part_is_sync_even_if_its_value_is() {
         LocalCancelHandle,
         LocalCancelOnDrop<i32>,
         LocalSharedDeferred<i32>,
+        LocalSharedResolver<i32>,
         LocalDeferredList<i32>,
     );
 }
@@ -68,6 +71,20 @@ fn no_future_of_a_part_is_send() {
     assert_value_is_not_send!(resolver.cancelled());
     resolver.callback(1);
     assert_value_is_not_send!(awaited(d));
+}
+
+#[test]
+fn no_function_of_a_resolver_is_send() {
+    fn resolver() -> LocalResolver<i32> {
+        let (resolver, d) = LocalDeferred::<i32>::new();
+        d.detach();
+        resolver
+    }
+    assert_value_is_not_send!(resolver().into_fn::<ParseIntError>());
+    assert_value_is_not_send!(resolver().into_fn_mut::<ParseIntError>());
+    let (ok, err) = resolver().into_callbacks::<ParseIntError>();
+    assert_value_is_not_send!(ok);
+    assert_value_is_not_send!(err);
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod auto_traits;
 mod chains;
 mod coroutine;
 mod hop;
+mod limits;
 mod loops;
 mod support;
 mod thread_ends;

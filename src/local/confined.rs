@@ -1,0 +1,41 @@
+//! The mark of what must not leave its thread.
+
+use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
+
+/// A part of the core's machinery that refers to a local chain: neither `Send`
+/// nor `Sync`, although what is inside is both.
+#[derive(Clone)]
+pub(super) struct Confined<C> {
+    inner: C,
+    mark: PhantomData<*const ()>,
+}
+
+impl<C> Confined<C> {
+    #[inline]
+    pub(super) fn new(inner: C) -> Self {
+        let mark = PhantomData;
+        Confined { inner, mark }
+    }
+
+    #[inline]
+    pub(super) fn into_inner(self) -> C {
+        self.inner
+    }
+}
+
+impl<C> Deref for Confined<C> {
+    type Target = C;
+
+    #[inline]
+    fn deref(&self) -> &C {
+        &self.inner
+    }
+}
+
+impl<C> DerefMut for Confined<C> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut C {
+        &mut self.inner
+    }
+}
