@@ -200,6 +200,9 @@ pub enum NoRuntimeKind {
     NoTimer,
     /// There was one, which shut down before it was through.
     ShutDown,
+    /// This thread has no loop for what must not leave it: see
+    /// [`local::set_spawner`](crate::local::set_spawner).
+    NoLoop,
 }
 
 impl NoRuntime {
@@ -218,6 +221,11 @@ impl NoRuntime {
         NoRuntime { kind }
     }
 
+    pub(crate) fn no_loop() -> Self {
+        let kind = NoRuntimeKind::NoLoop;
+        NoRuntime { kind }
+    }
+
     /// Returns why there was none.
     #[must_use]
     pub fn kind(&self) -> NoRuntimeKind {
@@ -230,6 +238,10 @@ impl fmt::Display for NoRuntimeKind {
         f.write_str(match self {
             NoRuntimeKind::NotFound => {
                 "no Tokio runtime here: enter one, or name one with tokio_deferred::set_default_runtime"
+            }
+            NoRuntimeKind::NoLoop => {
+                "no loop on this thread: enter a LocalSet, or name one with \
+                 tokio_deferred::local::set_spawner"
             }
             NoRuntimeKind::NoTimer => {
                 "no timer in the Tokio runtime: build it with enable_time, or name another one with \

@@ -34,10 +34,13 @@ fn start_timer<T: Send + 'static, S: Future<Output = ()> + 'static>(
     // Tokio's panics where there is no runtime, or no timer in it.
     let sleep = catch_unwind(AssertUnwindSafe(sleep)).map_err(|payload| {
         discard(payload);
-        NoRuntime::new()
+        NoRuntime::no_timer()
     })?;
     let timer = when_ended(sleep, move |ended| {
-        strike.strike(ended.map_err(|_| NoRuntime::new()));
+        strike.strike(ended.map_err(|failure| match failure.check() {
+            Some(none) => *none,
+            None => NoRuntime::no_timer(), // it panicked
+        }));
     });
     Ok(move || {
         timer.cancel(CancelRequest::unwanted(made));
