@@ -91,6 +91,7 @@
 //! | several results as one | [`join`](join()), [`gather_results`], [`DeferredList`], [`race`], [`map_with_concurrency`] |
 //! | one result for several consumers | [`SharedDeferred`] |
 //! | limits, shared with async code | [`DeferredSemaphore`], [`DeferredLock`], [`DeferredQueue`], [`DeferredFilesystemLock`] |
+//! | a callback that is called again and again | [`stream`] |
 //! | threads | [`threads`] |
 //! | values and callbacks that are not `Send`, on any main loop | [`local`] |
 //! | time and loops | [`task`] |
@@ -117,6 +118,7 @@ pub mod local;
 #[cfg(tokio_deferred_loom)]
 mod models;
 mod primitive;
+pub mod stream;
 mod sync;
 pub mod task;
 pub mod testing;
