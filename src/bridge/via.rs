@@ -212,7 +212,8 @@ impl<T: Send + 'static> Deferred<T> {
         let handle = handle.clone();
         let lost = |made| Failure::from_error(NoRuntime::shut_down(), made);
         let post = move |job: Job| drop(handle.spawn(async move { job.run() }));
-        self.hop(lost, "a task", Location::caller(), post)
+        let made = Location::caller();
+        self.pass_through(|d| d.hop(lost, "a task", made, post))
     }
 
     /// Makes the stages added from here on run where `post` sends them: on the
@@ -252,7 +253,8 @@ impl<T: Send + 'static> Deferred<T> {
     #[track_caller]
     pub fn via_with(self, post: impl FnOnce(Job) + Send + 'static) -> Deferred<T> {
         let lost = |made| Failure::from_error(JobDropped, made);
-        self.hop(lost, "a posted job", Location::caller(), post)
+        let made = Location::caller();
+        self.pass_through(|d| d.hop(lost, "a posted job", made, post))
     }
 
     fn hop(

@@ -103,12 +103,20 @@ impl<T: Send + 'static> Deferred<T> {
     /// # }
     /// ```
     #[track_caller]
-    pub fn cancel_when(mut self, signal: impl Future<Output = ()> + Send + 'static) -> Deferred<T> {
+    pub fn cancel_when(self, signal: impl Future<Output = ()> + Send + 'static) -> Deferred<T> {
         if self.is_fired() {
             drop(Signal::new(signal));
             return self;
         }
         let made = Location::caller();
+        self.pass_through(|d| d.cancelled_by(signal, made))
+    }
+
+    fn cancelled_by(
+        mut self,
+        signal: impl Future<Output = ()> + Send + 'static,
+        made: &'static Location<'static>,
+    ) -> Deferred<T> {
         let limit = CancelScope::new(self.core_handle(), made);
         let watch = Watch {
             limit: Some(limit.clone()),

@@ -259,7 +259,7 @@ impl<T: Send + 'static> Deferred<T> {
     ) -> Deferred<T> {
         let timeout = Timeout::new(after, made);
         let late = move |result, at_once| timeout.translate(result, Cause::Deadline, at_once);
-        self.limit(timeout, late, start)
+        self.pass_through(|d| d.limit(timeout, late, start))
     }
 
     /// Cancels this Deferred if it has no result `after` from now, and makes
@@ -312,7 +312,7 @@ impl<T: Send + 'static> Deferred<T> {
         S: FnOnce() + Send + 'static,
     {
         let timeout = Timeout::new(after, made);
-        self.limit(timeout, move |result, _| f(result), start)
+        self.pass_through(|d| d.limit(timeout, move |result, _| f(result), start))
     }
 
     #[track_caller]
