@@ -15,6 +15,7 @@
 //! - *\[no lock over user code\]* Results are dropped, and the later part is fired,
 //!   under no lock.
 
+use super::failed_start::fail_start;
 use crate::chain::{Deferred, Resolver};
 use crate::core::{Attempt, CancelRequest, Delegate, Handle as ChainHandle};
 use crate::failure::{Failure, NoRuntime, catch_and_log};
@@ -130,7 +131,7 @@ impl<T: Send + 'static> Deliver for Hop<T> {
             None => resolver.fire(result),
             Some(lost) => {
                 drop_result(result);
-                resolver.fire(Err(lost(self.made)));
+                fail_start(resolver, lost(self.made), self.made);
             }
         }
     }

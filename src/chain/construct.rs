@@ -67,6 +67,12 @@ impl<T: Send + 'static> Deferred<T> {
         Deferred::in_chain(consumer)
     }
 
+    /// As [`new`](Deferred::new), made at the place given.
+    pub(crate) fn unfired(made: &'static Location<'static>) -> (Resolver<T>, Deferred<T>) {
+        let (producer, consumer) = pair(made);
+        (Resolver::new(producer), Deferred::in_chain(consumer))
+    }
+
     /// Makes a Deferred whose cancelling, each time while it has no result, is
     /// passed on to `delegate` and does nothing else.
     pub(crate) fn with_delegate(

@@ -116,4 +116,4 @@ pub use resolver::Resolver;
 pub(crate) use shared_future::{Controller, FirstTurn, OutputSink, PollErased, SharedFuture};
 pub(crate) use span::CurrentSpan;
 pub(crate) use stage::{Handles, Site, Stage, Step, call, with_trace};
-pub(crate) use trampoline::trampoline;
+pub(crate) use trampoline::{drains, is_deep, nested, trampoline};

@@ -1,7 +1,7 @@
 //! Cancelling when a signal comes.
 
 use super::cancel_scope::{CancelScope, Met};
-use crate::bridge::{enter, runtime_to_enter, spawn_or};
+use crate::bridge::{deliver_failure, enter, runtime_to_enter, spawn_or};
 use crate::chain::Deferred;
 use crate::core::CancelRequest;
 use crate::failure::{BoxError, DeferredError, Failure, NoRuntime, catch_and_log};
@@ -67,7 +67,14 @@ impl<T: Send + 'static> Watch<T> {
 
 impl<T: Send + 'static> Drop for Watch<T> {
     fn drop(&mut self) {
-        self.cancel(Some(NoRuntime::shut_down().into()));
+        if let Some(limit) = self.limit.take() {
+            let (made, reason) = (self.made, Some(NoRuntime::shut_down().into()));
+            let (quiet, at) = (false, made);
+            // This may be inside of `cancel_when`.
+            deliver_failure(made, move || {
+                limit.strike((), CancelRequest { reason, quiet, at });
+            });
+        }
     }
 }
 

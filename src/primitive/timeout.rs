@@ -13,6 +13,7 @@
 //!   is, also after the deadline.
 
 use super::cancel_scope::{CancelScope, Met};
+use crate::bridge::{deliver_failure, failed_start};
 use crate::chain::{Deferred, Outcome};
 use crate::core::CancelRequest;
 use crate::failure::{Cancelled, Failure, NoRuntime, TimedOut, report};
@@ -166,7 +167,11 @@ impl<T: Send + 'static> Strike<T> {
     /// Starts a timer of the runtime.
     fn on_the_clock(self) -> Result<impl FnOnce() + Send + 'static, NoRuntime> {
         let clock = Clock::find()?;
-        let timer = clock.call_later(self.timeout.after, move |due| self.strike(due));
+        let timer = clock.call_later(self.timeout.after, move |due| match due {
+            Ok(()) => self.strike(due),
+            // This may be inside of `call_later`.
+            Err(_) => deliver_failure(self.timeout.made, move || self.strike(due)),
+        });
         Ok(move || timer.stop())
     }
 }
@@ -375,6 +380,6 @@ impl<T: Send + 'static> Deferred<T> {
             _ => {}
         });
         handle.cancel(timeout.request(Cause::NoRuntime(none)));
-        Deferred::ready(Err(Failure::from_error(none, made)), made)
+        failed_start(Failure::from_error(none, made), made)
     }
 }
