@@ -139,9 +139,7 @@ impl Timeout {
             (Cause::Deadline, Answer::Cancel) => {
                 Failure::from_error(TimedOut::new(self.after), self.made)
             }
-            (Cause::Deadline, Answer::Failure) => {
-                Failure::from_error(TimedOut::answered(self.after, failure), self.made)
-            }
+            (Cause::Deadline, Answer::Failure) => Failure::timed_out(self.after, failure),
             (Cause::NoRuntime(none), Answer::Cancel) => Failure::from_error(none, self.made),
             (Cause::NoRuntime(_), Answer::Failure) => failure,
         })
