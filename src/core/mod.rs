@@ -127,9 +127,9 @@
 //! - **[user code]** Stages, cancellers, wakers and drops run under no lock, and
 //!   each panic of theirs is caught where they are called; that of a stage, by the
 //!   run that it is part of.
-//! - **[home]** Where a value goes that nobody takes counts only while nothing was
-//!   appended, so it is for the type of the consumer, and is forgotten when the
-//!   value is taken. It belongs to the owner of the consumer; once that is gone, to
+//! - **[home]** Where a value goes that nobody takes is for the type of the
+//!   consumer: it is forgotten when a stage is appended, and when the value is
+//!   taken. It belongs to the owner of the consumer; once that is gone, to
 //!   the runner of the last record.
 
 mod ends;
@@ -154,7 +154,7 @@ pub(crate) use engine::{
     cancel::{Attempt, Running, Sent},
     due_run::DueRun,
     span::CurrentSpan,
-    trampoline::trampoline,
+    trampoline::{drains, is_deep, nested, trampoline},
 };
 pub(crate) use memory::{
     awaiter::{AwaitState, Awaiter},
