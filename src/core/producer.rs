@@ -316,6 +316,7 @@ fn abandon_now(chain: ChainPtr) {
         unsafe { (block.put)(&mut *slot, UntypedResult::Failure(failure)) }
     });
     if let Some(watch) = block.info.watch() {
+        watch.abandoned();
         watch.fired();
     }
     // SAFETY: we fired it; the producer's reference is now the run's.
