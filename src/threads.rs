@@ -31,7 +31,7 @@
 // [refused first]   Code that would block a thread that runs tasks is refused
 //                   before anything runs.
 
-use crate::bridge::{Work, WorkGuard, find_runtime, may_block};
+use crate::bridge::{Work, WorkGuard, fail_start, failed_start, find_runtime, may_block};
 use crate::chain::{Deferred, Outcome, Resolver};
 use crate::failure::{DeferredError, Failure, NoRuntime, catch_and_log, discard, report};
 use crate::sync::lock;
@@ -80,7 +80,7 @@ pub fn defer_to_thread<R: Outcome>(f: impl FnOnce() -> R + Send + 'static) -> De
         Err(none) => {
             give_up(f);
             let made = Location::caller();
-            Deferred::ready(Err(Failure::from_error(none, made)), made)
+            failed_start(Failure::from_error(none, made), made)
         }
     }
 }
@@ -341,7 +341,11 @@ impl<F, T: Send + 'static> Drop for Job<F, T> {
             self.call.give_up();
             // The cancel that came first answers itself.
             if !resolver.is_cancelled() {
-                resolver.fire(Err(Failure::from_error(NoRuntime::shut_down(), self.made)));
+                fail_start(
+                    resolver,
+                    Failure::from_error(NoRuntime::shut_down(), self.made),
+                    self.made,
+                );
             }
         }
     }

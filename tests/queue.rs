@@ -5,6 +5,7 @@ use futures::{FutureExt, StreamExt};
 use std::collections::VecDeque;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use test_support::Random;
 use tokio_deferred::{
     Deferred, DeferredQueue, Failure, QueueClosed, QueueOverflow, QueueUnderflow, testing,
@@ -558,4 +559,88 @@ async fn loop_over_a_stream_that_is_always_ready_lets_other_tasks_run() {
         let _ = queue.put(());
     }
     other.await.unwrap();
+}
+
+/// What the library adds to a get that passes the item on.
+type Add = fn(Deferred<i32>) -> Deferred<i32>;
+
+fn passing() -> [(&'static str, Add); 4] {
+    [
+        ("add_timeout", |d| d.add_timeout(Duration::from_secs(60))),
+        ("add_timeout_with", |d| {
+            d.add_timeout_with(Duration::from_secs(60), |_| Ok(-1))
+        }),
+        ("cancel_when", |d| d.cancel_when(std::future::pending())),
+        ("two of them", |d| {
+            d.add_timeout(Duration::from_secs(60))
+                .label("a get")
+                .cancel_when(std::future::pending())
+        }),
+    ]
+}
+
+#[tokio::test(start_paused = true)]
+async fn get_with_a_stage_of_the_librarys_then_drop_gives_the_item_back() {
+    for (name, add) in passing() {
+        let queue = DeferredQueue::new();
+        // Delivered, then dropped.
+        let get = add(queue.get());
+        queue.put(1).unwrap();
+        queue.put(2).unwrap();
+        assert!(get.is_fired(), "{name}");
+        drop(get);
+        assert_eq!(drain(&queue), [1, 2], "{name}");
+        // There at once, then dropped.
+        queue.put(3).unwrap();
+        drop(add(queue.get()));
+        assert_eq!(drain(&queue), [3], "{name}");
+        // Dropped before there is an item.
+        drop(add(queue.get()));
+        assert_eq!(queue.waiting(), 0, "{name} gives up its place");
+        // On its way while it is dropped.
+        let mut get = add(queue.get());
+        let pause = get.pause();
+        queue.put(4).unwrap();
+        drop(get);
+        drop(pause);
+        assert_eq!(drain(&queue), [4], "{name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn get_with_a_callback_behind_or_before_a_timeout_consumes_the_item() {
+    let queue = DeferredQueue::new();
+    for n in 0..4 {
+        queue.put(n).unwrap();
+    }
+    let minute = Duration::from_secs(60);
+    drop(queue.get().add_timeout(minute).map(|n| n + 1));
+    drop(queue.get().map(|n| n + 1).add_timeout(minute));
+    let mut failing = queue.get().add_timeout(minute).map(|n| n + 1);
+    drop(failing.pause());
+    drop(failing.add_timeout(minute));
+    assert_eq!(drain(&queue), [3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn get_that_timed_out_gives_up_its_place() {
+    let queue = DeferredQueue::<i32>::new();
+    let get = queue.get().add_timeout(Duration::from_millis(5));
+    assert!(get.await.unwrap_err().is_timed_out());
+    queue.put(1).unwrap();
+    assert_eq!(drain(&queue), [1]);
+}
+
+#[test]
+fn get_moved_to_a_runtime_then_drop_gives_the_item_back() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let queue = DeferredQueue::new();
+    let get = queue.get().via(runtime.handle());
+    queue.put(1).unwrap();
+    drop(get);
+    // Now the task brings the item, which nobody wants.
+    runtime.block_on(tokio::task::yield_now());
+    assert_eq!(drain(&queue), [1]);
 }

@@ -8,7 +8,11 @@ use crate::tools::{Tools, left_out};
 pub(crate) fn package(tools: &Tools) -> Result<()> {
     let sh = &tools.sh;
     // What is not committed is packaged too: a check while working is to pass.
-    cmd!(sh, "cargo package --package tokio-deferred --allow-dirty").run()?;
+    cmd!(
+        sh,
+        "cargo package --package tokio-deferred-macros --package tokio-deferred --allow-dirty"
+    )
+    .run()?;
     Ok(())
 }
 

@@ -8,7 +8,9 @@ use crate::coroutine::Coroutine;
 use crate::options::{Options, Place};
 use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
-use syn::{Error, FnArg, GenericParam, Lifetime, ReturnType, Signature, Type, TypeReference};
+use syn::{
+    Error, FnArg, GenericParam, Lifetime, ReceiverKind, ReturnType, Signature, Type, TypeReference,
+};
 
 /// Returns all that is wrong with the signature, each at its place.
 pub(crate) fn check(coroutine: &Coroutine, options: &Options) -> syn::Result<()> {
@@ -18,7 +20,12 @@ pub(crate) fn check(coroutine: &Coroutine, options: &Options) -> syn::Result<()>
     for argument in &signature.inputs {
         match argument {
             FnArg::Receiver(receiver) => {
-                if receiver.reference.is_some() || is_borrow(&receiver.ty) {
+                let borrows = match &receiver.kind {
+                    ReceiverKind::Reference(..) => true,
+                    ReceiverKind::Typed(_, ty) => is_borrow(ty),
+                    _ => false,
+                };
+                if borrows {
                     errors.add(receiver, borrowed_self(&options.place));
                 }
             }
@@ -99,7 +106,7 @@ impl<'ast> Visit<'ast> for Borrows<'_> {
         self.0.add(reference, message);
     }
 
-    fn visit_type_bare_fn(&mut self, _: &'ast syn::TypeBareFn) {}
+    fn visit_type_fn_ptr(&mut self, _: &'ast syn::TypeFnPtr) {}
 
     fn visit_parenthesized_generic_arguments(
         &mut self,

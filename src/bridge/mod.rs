@@ -12,6 +12,7 @@ mod adopt;
 mod blocking;
 mod convert;
 mod coroutine;
+mod failed_start;
 mod from_future;
 mod inline_callbacks;
 #[cfg(all(test, tokio_deferred_loom))]
@@ -25,6 +26,7 @@ mod via;
 pub(crate) use adopt::{Adopted, offering};
 pub(crate) use blocking::may_block;
 pub(crate) use convert::task_failure;
+pub(crate) use failed_start::{deliver_failure, fail_start, failed_start};
 pub use inline_callbacks::{CoroutineResult, clone_handle, inline_callbacks};
 pub(crate) use poll_on_wake::run_each;
 pub use runtime::set_default_runtime;

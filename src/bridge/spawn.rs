@@ -1,6 +1,7 @@
 //! Futures as tasks: a cancel aborts the task, whatever it awaits.
 
 use super::convert::joined;
+use super::failed_start::failed_start;
 use super::runtime::find_runtime;
 use crate::chain::Deferred;
 use crate::failure::{BoxError, Failure};
@@ -51,7 +52,7 @@ impl<T: Send + 'static> Deferred<T> {
                 let failing = future.map_err(move |error| Failure::from_box(error.into(), made));
                 joined(runtime.spawn(failing), |result| result, made)
             }
-            Err(none) => Deferred::ready(Err(Failure::from_error(none, made)), made),
+            Err(none) => failed_start(Failure::from_error(none, made), made),
         }
     }
 

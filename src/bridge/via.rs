@@ -15,6 +15,7 @@
 //! - *\[no lock over user code\]* Results are dropped, and the later part is fired,
 //!   under no lock.
 
+use super::failed_start::fail_start;
 use crate::chain::{Deferred, Resolver};
 use crate::core::{Attempt, CancelRequest, Delegate, Handle as ChainHandle};
 use crate::failure::{Failure, NoRuntime, catch_and_log};
@@ -130,7 +131,7 @@ impl<T: Send + 'static> Deliver for Hop<T> {
             None => resolver.fire(result),
             Some(lost) => {
                 drop_result(result);
-                resolver.fire(Err(lost(self.made)));
+                fail_start(resolver, lost(self.made), self.made);
             }
         }
     }
@@ -212,7 +213,8 @@ impl<T: Send + 'static> Deferred<T> {
         let handle = handle.clone();
         let lost = |made| Failure::from_error(NoRuntime::shut_down(), made);
         let post = move |job: Job| drop(handle.spawn(async move { job.run() }));
-        self.hop(lost, "a task", Location::caller(), post)
+        let made = Location::caller();
+        self.pass_through(|d| d.hop(lost, "a task", made, post))
     }
 
     /// Makes the stages added from here on run where `post` sends them: on the
@@ -252,7 +254,8 @@ impl<T: Send + 'static> Deferred<T> {
     #[track_caller]
     pub fn via_with(self, post: impl FnOnce(Job) + Send + 'static) -> Deferred<T> {
         let lost = |made| Failure::from_error(JobDropped, made);
-        self.hop(lost, "a posted job", Location::caller(), post)
+        let made = Location::caller();
+        self.pass_through(|d| d.hop(lost, "a posted job", made, post))
     }
 
     fn hop(

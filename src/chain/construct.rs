@@ -67,6 +67,12 @@ impl<T: Send + 'static> Deferred<T> {
         Deferred::in_chain(consumer)
     }
 
+    /// As [`new`](Deferred::new), made at the place given.
+    pub(crate) fn unfired(made: &'static Location<'static>) -> (Resolver<T>, Deferred<T>) {
+        let (producer, consumer) = pair(made);
+        (Resolver::new(producer), Deferred::in_chain(consumer))
+    }
+
     /// Makes a Deferred whose cancelling, each time while it has no result, is
     /// passed on to `delegate` and does nothing else.
     pub(crate) fn with_delegate(
@@ -119,12 +125,23 @@ impl<T: Send + 'static> Deferred<T> {
         Deferred::fired(result, made)
     }
 
-    /// Makes the value go back to `home` if it is dropped with no stage ever
-    /// added.
+    /// Makes the value go back to `home` if it is dropped with no stage added
+    /// from here on.
     pub(crate) fn return_to(self, home: impl ReturnTo<T>) -> Self {
         let mut consumer = self.into_consumer();
         consumer.set_return_to(home);
         Deferred::in_chain(consumer)
+    }
+
+    /// Adds what passes a value on as it is, and no code of the user's sees it:
+    /// if nobody takes the value behind that, it still goes back.
+    pub(crate) fn pass_through(mut self, add: impl FnOnce(Self) -> Self) -> Self {
+        let home = self.take_return_to();
+        let d = add(self);
+        match home {
+            Some(home) => d.return_to(home),
+            None => d,
+        }
     }
 
     /// Takes away where the value goes back to, if it has such a place.

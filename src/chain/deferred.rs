@@ -1,6 +1,6 @@
 //! The Deferred itself: where its result is, and how a stage gets it.
 
-use crate::core::{Consumer, EmptyChain, Repr, ResultAndPlace, Site, Stage, Step, call};
+use crate::core::{Consumer, EmptyChain, Repr, ResultAndPlace, Site, Stage, Step, call, nested};
 use crate::failure::Failure;
 use std::fmt;
 use std::panic::Location;
@@ -114,10 +114,18 @@ impl<T> Deferred<T> {
             made,
         } = match repr.into_plain() {
             Ok(plain) => plain,
-            Err(repr) => return Deferred::in_chain(repr.into_consumer().add(stage, place)),
+            Err(repr) => {
+                let add = || repr.into_consumer().add(stage, place);
+                return Deferred::in_chain(nested(add));
+            }
         };
         let site = Site::inline(place, made);
-        match call(stage, input, site) {
+        // A failure may be that of a start, which an errback tries again.
+        let step = match input {
+            Ok(_) => call(stage, input, site),
+            Err(_) => nested(|| call(stage, input, site)),
+        };
+        match step {
             Step::Done(output) => Deferred::fired(output, made),
             Step::Wait(consumer) => Deferred::in_chain(instead::<S>(consumer, site, made)),
         }

@@ -340,8 +340,8 @@ impl<T> Consumer<T> {
         cancel(self.chain, request)
     }
 
-    /// Makes the value, if it is dropped with no stage ever added, go back to
-    /// `give_back`.
+    /// Makes the value, if it is dropped with no stage added from here on, go
+    /// back to `give_back`.
     pub(crate) fn set_return_to<H: ReturnTo<T>>(&mut self, give_back: H)
     where
         T: Send + 'static,
@@ -350,16 +350,15 @@ impl<T> Consumer<T> {
         unsafe { give_back::set(self.chain, give_back) }
     }
 
-    /// Takes away where the value goes back to, if it has such a place and no
-    /// stage was ever added.
+    /// Takes away where the value goes back to, if it has such a place.
     pub(crate) fn take_return_to(&mut self) -> Option<GiveBack<T>>
     where
         T: 'static,
     {
-        if !self.chain.block().info.has_ext() || !self.chain.is_untouched() {
+        if !self.chain.block().info.has_ext() {
             return None;
         }
-        // SAFETY: the consumer is ours, and nothing was added.
+        // SAFETY: the consumer is ours, and its value is a T.
         unsafe { give_back::detach(self.chain) }
     }
 
@@ -417,7 +416,7 @@ impl<T> Drop for Consumer<T> {
         let info = &chain.block().info;
         let untouched = chain.is_untouched();
         // SAFETY: the consumer is ours.
-        let give_back = unsafe { give_back::kind(chain) }.filter(|_| untouched);
+        let give_back = unsafe { give_back::kind(chain) };
         let state = chain.load();
         if give_back.is_none() && state.is_at_rest() {
             // SAFETY: at rest, and the consumer is ours (4, 7, 9). Nobody will run
@@ -435,7 +434,8 @@ impl<T> Drop for Consumer<T> {
         };
         // It only matters while the chain is unfired, and then it is exact.
         let flags = if untouched { UNOBSERVED } else { 0 };
-        let delegate = if untouched { delegate_of(chain) } else { None };
+        let unseen = untouched || give_back.is_some();
+        let delegate = if unseen { delegate_of(chain) } else { None };
         let payload = Payload { nothing: () };
         // SAFETY: the consumer is ours, and its value is a T (7); the home is for
         // a T as well.
@@ -474,8 +474,12 @@ unsafe fn before_add<S: Stage>(chain: ChainPtr, seen: State, place: &'static Loc
         watch.added(S::name(), place);
     }
     span::forget_appended_at_rest(chain, seen);
-    // SAFETY: the caller says so.
-    unsafe { span::append_change(chain) }
+    // SAFETY: the caller says so. The value of the stage is another one, which
+    // has no home.
+    unsafe {
+        give_back::forget(chain);
+        span::append_change(chain);
+    }
 }
 
 /// Writes a record and makes it known; `appended` or `close` must follow.

@@ -1,9 +1,11 @@
 //! A value that nobody took goes back to where it came from.
 //!
-//! A queue must not lose the item of a `get` that was dropped with it. While
-//! no stage was ever added to such a chain, the drop of its consumer appends the
-//! record of its home in place of the one that drops the value. All of it
-//! stands in the chain's `ChainInfoExt`, so other chains pay nothing.
+//! A queue must not lose the item of a `get` that was dropped with it. The drop
+//! of the consumer of such a chain appends the record of its home in place of
+//! the one that drops the value. A stage that is appended makes the chain forget
+//! its home, as the value is then another one. Stages of the library that pass a
+//! value on take the home away before, and set it again after. All of it stands
+//! in the chain's `ChainInfoExt`, so other chains pay nothing.
 
 use super::block::ChainPtr;
 use super::consumer::take_value;
@@ -20,6 +22,12 @@ pub(crate) trait ReturnTo<T>: Send + 'static {
 
 /// Gives a value back, apart from the chain that it came through.
 pub(crate) type GiveBack<T> = Box<dyn FnOnce(T) + Send>;
+
+impl<T: 'static> ReturnTo<T> for GiveBack<T> {
+    fn take_back(self, value: T) {
+        self(value);
+    }
+}
 
 /// Where the value of a chain goes back to.
 pub(super) struct Home {
@@ -95,8 +103,7 @@ pub(super) unsafe fn forget(chain: ChainPtr) {
 ///
 /// # Safety
 ///
-/// By the owner of the consumer, which is a `Consumer<T>` that nothing was
-/// added to.
+/// By the owner of the consumer, which is a `Consumer<T>`.
 pub(super) unsafe fn detach<T: 'static>(chain: ChainPtr) -> Option<GiveBack<T>> {
     // SAFETY: the caller says so.
     let home = unsafe { remove(chain) }?;

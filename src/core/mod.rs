@@ -56,10 +56,10 @@
 //! 12. *User code* (stages, cancellers, wakers, drops) runs under no lock, and
 //!     each panic of it is caught where it is called; that of a stage, by the
 //!     run that it is part of.
-//! 13. *A home* (where a value goes that nobody takes) counts only while nothing
-//!     was appended, so it is for the type of the `Consumer`, and is forgotten when
-//!     the value is taken. It belongs to the owner of the `Consumer`; once that is
-//!     dropped, to the runner of the last record.
+//! 13. *A home* (where a value goes that nobody takes) is for the type of the
+//!     `Consumer`: it is forgotten when a stage is appended, and when the value is
+//!     taken. It belongs to the owner of the `Consumer`; once that is dropped, to
+//!     the runner of the last record.
 //!
 //! States, as (flags: who may do what next):
 //!
@@ -116,4 +116,4 @@ pub use resolver::Resolver;
 pub(crate) use shared_future::{Controller, FirstTurn, OutputSink, PollErased, SharedFuture};
 pub(crate) use span::CurrentSpan;
 pub(crate) use stage::{Handles, Site, Stage, Step, call, with_trace};
-pub(crate) use trampoline::trampoline;
+pub(crate) use trampoline::{drains, is_deep, nested, trampoline};

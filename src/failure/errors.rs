@@ -1,6 +1,7 @@
 //! The errors that this library makes.
 
-use super::{BoxError, DeferredError, Failure};
+use super::{BoxError, Failure};
+use std::error::Error;
 use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
@@ -93,13 +94,11 @@ impl std::error::Error for SharedReason {
 /// assert!(error.is::<Destroyed>());
 /// # }
 /// ```
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("timed out after {after:?}")]
+#[derive(Clone, Debug)]
 pub struct TimedOut {
     /// The time that was allowed.
     pub after: Duration,
-    #[source]
-    answer: Option<DeferredError>,
+    answer: Option<Failure>,
 }
 
 impl TimedOut {
@@ -112,11 +111,23 @@ impl TimedOut {
     }
 
     /// The same, where `answer` came when the operation was cancelled for it.
-    pub(crate) fn answered(after: Duration, answer: Failure) -> Self {
+    pub(super) fn answered(after: Duration, answer: Failure) -> Self {
         TimedOut {
             after,
-            answer: Some(answer.into()),
+            answer: Some(answer),
         }
+    }
+}
+
+impl fmt::Display for TimedOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "timed out after {:?}", self.after)
+    }
+}
+
+impl Error for TimedOut {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.answer.as_ref().map(|answer| answer.error() as _)
     }
 }
 
@@ -200,6 +211,9 @@ pub enum NoRuntimeKind {
     NoTimer,
     /// There was one, which shut down before it was through.
     ShutDown,
+    /// This thread has no loop for what must not leave it: see
+    /// [`local::set_spawner`](crate::local::set_spawner).
+    NoLoop,
 }
 
 impl NoRuntime {
@@ -218,6 +232,11 @@ impl NoRuntime {
         NoRuntime { kind }
     }
 
+    pub(crate) fn no_loop() -> Self {
+        let kind = NoRuntimeKind::NoLoop;
+        NoRuntime { kind }
+    }
+
     /// Returns why there was none.
     #[must_use]
     pub fn kind(&self) -> NoRuntimeKind {
@@ -230,6 +249,10 @@ impl fmt::Display for NoRuntimeKind {
         f.write_str(match self {
             NoRuntimeKind::NotFound => {
                 "no Tokio runtime here: enter one, or name one with tokio_deferred::set_default_runtime"
+            }
+            NoRuntimeKind::NoLoop => {
+                "no loop on this thread: enter a LocalSet, or name one with \
+                 tokio_deferred::local::set_spawner"
             }
             NoRuntimeKind::NoTimer => {
                 "no timer in the Tokio runtime: build it with enable_time, or name another one with \

@@ -11,6 +11,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::panic::Location;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// An error on its way down a chain of callbacks: Twisted's `Failure`.
 ///
@@ -152,6 +153,15 @@ impl Failure {
     #[inline(never)]
     fn wrapped(holder: impl Holder, path: Path, quiet: bool) -> Self {
         Failure::build(holder, path, quiet, None)
+    }
+
+    /// The failure of an operation that answered the cancel of its timeout with
+    /// `answer`, whose path it goes on.
+    #[cold]
+    pub(crate) fn timed_out(after: Duration, answer: Failure) -> Self {
+        let path = answer.path();
+        let error = TimedOut::answered(after, answer);
+        Failure::build(Plain(Some(error)), path, false, None)
     }
 
     /// The failure of a group, which consists of other failures.

@@ -1,6 +1,7 @@
 //! Limits of local chains: a deadline, or a signal. Both are futures that a
 //! local coroutine waits for, on this thread.
 
+use super::coroutine::{AtCancel, start};
 use super::{LocalDeferred, LocalOutcome, OnThread};
 use crate::chain::Deferred;
 use crate::core::{CancelRequest, Handle};
@@ -15,8 +16,9 @@ use std::time::Duration;
 fn when_ended(
     signal: impl Future<Output = ()> + 'static,
     then: impl FnOnce(Result<(), Failure>) + Send + 'static,
+    made: &'static Location<'static>,
 ) -> Handle {
-    let signal = LocalDeferred::spawn(signal.map(Ok::<_, Failure>));
+    let signal = start(signal.map(Ok), AtCancel::Drop, made);
     let mut signal = signal.into_confined_deferred();
     let handle = signal.core_handle();
     signal.end(move |ended: Result<OnThread<()>, Failure>| {
@@ -34,11 +36,18 @@ fn start_timer<T: Send + 'static, S: Future<Output = ()> + 'static>(
     // Tokio's panics where there is no runtime, or no timer in it.
     let sleep = catch_unwind(AssertUnwindSafe(sleep)).map_err(|payload| {
         discard(payload);
-        NoRuntime::not_found()
+        NoRuntime::no_timer()
     })?;
-    let timer = when_ended(sleep, move |ended| {
-        strike.strike(ended.map_err(|_| NoRuntime::shut_down()));
-    });
+    let timer = when_ended(
+        sleep,
+        move |ended| {
+            strike.strike(ended.map_err(|failure| match failure.check() {
+                Some(none) => *none,
+                None => NoRuntime::no_timer(), // it panicked
+            }));
+        },
+        made,
+    );
     Ok(move || {
         timer.cancel(CancelRequest::unwanted(made));
     })
@@ -123,11 +132,11 @@ impl<T: 'static> LocalDeferred<T> {
         sleep: impl FnOnce(Duration) -> S,
     ) -> LocalDeferred<T> {
         let made = Location::caller();
-        let start = |strike| start_timer(strike, || sleep(after), made);
+        let timer = |strike| start_timer(strike, || sleep(after), made);
         LocalDeferred::wrap(
             self.inner
                 .into_inner()
-                .add_timeout_by_timer(after, made, start),
+                .add_timeout_by_timer(after, made, timer),
         )
     }
 
@@ -163,11 +172,11 @@ impl<T: 'static> LocalDeferred<T> {
         let f = move |result: Result<OnThread<T>, Failure>| {
             OnThread::new(f.into_inner()(result.map(OnThread::into_inner)))
         };
-        let start = |strike| start_timer(strike, || tokio::time::sleep(after), made);
+        let timer = |strike| start_timer(strike, || tokio::time::sleep(after), made);
         LocalDeferred::wrap(
             self.inner
                 .into_inner()
-                .add_timeout_with_by_timer(after, made, f, start),
+                .add_timeout_with_by_timer(after, made, f, timer),
         )
     }
 
@@ -204,13 +213,17 @@ impl<T: 'static> LocalDeferred<T> {
         let made = Location::caller();
         let scope = CancelScope::new(self.inner.core_handle(), made);
         let struck = scope.clone();
-        let signal = when_ended(signal, move |ended| {
-            let reason = ended
-                .err()
-                .map(|failure| DeferredError::from(failure).into());
-            let (quiet, at) = (false, made);
-            struck.strike((), CancelRequest { reason, quiet, at });
-        });
+        let signal = when_ended(
+            signal,
+            move |ended| {
+                let reason = ended
+                    .err()
+                    .map(|failure| DeferredError::from(failure).into());
+                let (quiet, at) = (false, made);
+                struck.strike((), CancelRequest { reason, quiet, at });
+            },
+            made,
+        );
         LocalDeferred::wrap(self.inner.into_inner().add_both(
             move |result| match scope.meet(result) {
                 Met::First(result) => {

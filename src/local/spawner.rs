@@ -57,7 +57,7 @@ pub(super) fn spawn(future: impl Future<Output = ()> + 'static) -> Result<(), No
             let future = LocalFutureObj::new(Box::new(future));
             catch_unwind(AssertUnwindSafe(|| spawner.spawn_local_obj(future).is_ok()))
         }
-        None if Handle::try_current().is_err() => return Err(NoRuntime::not_found()),
+        None if Handle::try_current().is_err() => return Err(NoRuntime::no_loop()),
         // Tokio has no other way to ask whether there is a LocalSet.
         None => catch_unwind(AssertUnwindSafe(|| {
             tokio::task::spawn_local(future);
@@ -66,10 +66,10 @@ pub(super) fn spawn(future: impl Future<Output = ()> + 'static) -> Result<(), No
     };
     match spawned {
         Ok(true) => Ok(()),
-        Ok(false) => Err(NoRuntime::shut_down()),
+        Ok(false) => Err(NoRuntime::no_loop()),
         Err(payload) => {
             discard(payload);
-            Err(NoRuntime::not_found())
+            Err(NoRuntime::no_loop())
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Cancelling when a signal comes.
 
 use super::cancel_scope::{CancelScope, Met};
-use crate::bridge::{enter, runtime_to_enter, spawn_or};
+use crate::bridge::{deliver_failure, enter, runtime_to_enter, spawn_or};
 use crate::chain::Deferred;
 use crate::core::CancelRequest;
 use crate::failure::{BoxError, DeferredError, Failure, NoRuntime, catch_and_log};
@@ -67,7 +67,14 @@ impl<T: Send + 'static> Watch<T> {
 
 impl<T: Send + 'static> Drop for Watch<T> {
     fn drop(&mut self) {
-        self.cancel(Some(NoRuntime::shut_down().into()));
+        if let Some(limit) = self.limit.take() {
+            let (made, reason) = (self.made, Some(NoRuntime::shut_down().into()));
+            let (quiet, at) = (false, made);
+            // This may be inside of `cancel_when`.
+            deliver_failure(made, move || {
+                limit.strike((), CancelRequest { reason, quiet, at });
+            });
+        }
     }
 }
 
@@ -103,12 +110,20 @@ impl<T: Send + 'static> Deferred<T> {
     /// # }
     /// ```
     #[track_caller]
-    pub fn cancel_when(mut self, signal: impl Future<Output = ()> + Send + 'static) -> Deferred<T> {
+    pub fn cancel_when(self, signal: impl Future<Output = ()> + Send + 'static) -> Deferred<T> {
         if self.is_fired() {
             drop(Signal::new(signal));
             return self;
         }
         let made = Location::caller();
+        self.pass_through(|d| d.cancelled_by(signal, made))
+    }
+
+    fn cancelled_by(
+        mut self,
+        signal: impl Future<Output = ()> + Send + 'static,
+        made: &'static Location<'static>,
+    ) -> Deferred<T> {
         let limit = CancelScope::new(self.core_handle(), made);
         let watch = Watch {
             limit: Some(limit.clone()),

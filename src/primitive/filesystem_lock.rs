@@ -8,6 +8,7 @@
 //!    locked while the system is asked, which does not wait.
 //! 2. `waiting` is set exactly while an attempt has its parts.
 
+use crate::bridge::failed_start;
 use crate::chain::{Deferred, Resolver};
 use crate::core::{CancelRequest, Delegate};
 use crate::failure::{AlreadyLocking, Failure, TimedOut};
@@ -157,7 +158,7 @@ impl DeferredFilesystemLock {
     pub fn defer_until_locked(&self, timeout: Option<Duration>) -> Deferred<FilesystemLockGuard> {
         let made = Location::caller();
         self.start(timeout, made)
-            .unwrap_or_else(|failure| Deferred::ready(Err(failure), made))
+            .unwrap_or_else(|failure| failed_start(failure, made))
     }
 
     fn start(

@@ -18,6 +18,7 @@
 //!   whose drop ends the queue for the gets; streams own [`Shared`], so that
 //!   they still get what is kept.
 
+use crate::bridge::failed_start;
 use crate::chain::{Deferred, Resolver};
 use crate::core::{CancelRequest, Delegate, ReturnTo};
 use crate::failure::{Failure, QueueClosed, QueueOverflow, QueueUnderflow};
@@ -225,12 +226,8 @@ impl<T: Send + 'static> DeferredQueue<T> {
                 Deferred::ready(Ok(item), made).return_to(home)
             }
             Got::Waits(d) => d,
-            Got::Full => {
-                Deferred::ready(Err(Failure::from_error(QueueUnderflow::new(), made)), made)
-            }
-            Got::Closed => {
-                Deferred::ready(Err(Failure::from_error(QueueClosed::new(), made)), made)
-            }
+            Got::Full => failed_start(Failure::from_error(QueueUnderflow::new(), made), made),
+            Got::Closed => failed_start(Failure::from_error(QueueClosed::new(), made), made),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Tokio's semaphore for callbacks.
 
 use super::wait_queue::Lanes;
+use crate::bridge::failed_start;
 use crate::chain::{Deferred, Outcome};
 use crate::failure::Failure;
 use futures::FutureExt;
@@ -219,7 +220,7 @@ impl DeferredSemaphore {
             && let Some(Err(closed)) =
                 unconstrained(semaphore.clone().acquire_many_owned(n)).now_or_never()
         {
-            return Deferred::ready(Err(Failure::from_error(closed, made)), made);
+            return failed_start(Failure::from_error(closed, made), made);
         }
         let acquired = semaphore.clone().acquire_many_owned(n);
         let convert = |acquired: Result<_, AcquireError>, made| {

@@ -13,6 +13,7 @@
 //!   is, also after the deadline.
 
 use super::cancel_scope::{CancelScope, Met};
+use crate::bridge::{deliver_failure, failed_start};
 use crate::chain::{Deferred, Outcome};
 use crate::core::CancelRequest;
 use crate::failure::{Cancelled, Failure, NoRuntime, TimedOut, report};
@@ -138,9 +139,7 @@ impl Timeout {
             (Cause::Deadline, Answer::Cancel) => {
                 Failure::from_error(TimedOut::new(self.after), self.made)
             }
-            (Cause::Deadline, Answer::Failure) => {
-                Failure::from_error(TimedOut::answered(self.after, failure), self.made)
-            }
+            (Cause::Deadline, Answer::Failure) => Failure::timed_out(self.after, failure),
             (Cause::NoRuntime(none), Answer::Cancel) => Failure::from_error(none, self.made),
             (Cause::NoRuntime(_), Answer::Failure) => failure,
         })
@@ -166,7 +165,11 @@ impl<T: Send + 'static> Strike<T> {
     /// Starts a timer of the runtime.
     fn on_the_clock(self) -> Result<impl FnOnce() + Send + 'static, NoRuntime> {
         let clock = Clock::find()?;
-        let timer = clock.call_later(self.timeout.after, move |due| self.strike(due));
+        let timer = clock.call_later(self.timeout.after, move |due| match due {
+            Ok(()) => self.strike(due),
+            // This may be inside of `call_later`.
+            Err(_) => deliver_failure(self.timeout.made, move || self.strike(due)),
+        });
         Ok(move || timer.stop())
     }
 }
@@ -259,7 +262,7 @@ impl<T: Send + 'static> Deferred<T> {
     ) -> Deferred<T> {
         let timeout = Timeout::new(after, made);
         let late = move |result, at_once| timeout.translate(result, Cause::Deadline, at_once);
-        self.limit(timeout, late, start)
+        self.pass_through(|d| d.limit(timeout, late, start))
     }
 
     /// Cancels this Deferred if it has no result `after` from now, and makes
@@ -312,7 +315,7 @@ impl<T: Send + 'static> Deferred<T> {
         S: FnOnce() + Send + 'static,
     {
         let timeout = Timeout::new(after, made);
-        self.limit(timeout, move |result, _| f(result), start)
+        self.pass_through(|d| d.limit(timeout, move |result, _| f(result), start))
     }
 
     #[track_caller]
@@ -375,6 +378,6 @@ impl<T: Send + 'static> Deferred<T> {
             _ => {}
         });
         handle.cancel(timeout.request(Cause::NoRuntime(none)));
-        Deferred::ready(Err(Failure::from_error(none, made)), made)
+        failed_start(Failure::from_error(none, made), made)
     }
 }

@@ -33,7 +33,7 @@
 //!   runtime drops fails all waits of its lane, as that runtime is ending.
 
 use super::runner::{Call, Host, Runners};
-use crate::bridge::find_runtime;
+use crate::bridge::{failed_start, find_runtime};
 use crate::chain::{Deferred, Resolver};
 use crate::core::{CancelRequest, Controller, OutputSink, PollErased, SharedFuture};
 use crate::failure::{Failure, NoRuntime};
@@ -85,7 +85,7 @@ impl<T: Send + 'static> Lanes<T> {
                 let host = || Host::new(runtime.clone());
                 self.wait_on(runtime.id(), host, future, convert, what, made)
             }
-            Err(none) => Deferred::ready(Err(Failure::from_error(none, made)), made),
+            Err(none) => failed_start(Failure::from_error(none, made), made),
         }
     }
 

@@ -14,6 +14,7 @@
 //! The two locks, of the queue and of a task, are never held at once.
 
 use super::run_queue::{Job, RunQueue};
+use crate::bridge::failed_start;
 use crate::chain::{Deferred, Resolver};
 use crate::failure::{Failure, NoRuntime, catch_and_log, report};
 use crate::sync::lock;
@@ -326,7 +327,10 @@ impl CooperativeTask {
         if let Some(over) = &state.over {
             let result = over.result.clone();
             drop(state);
-            return Deferred::ready(result, made);
+            return match result {
+                Ok(()) => Deferred::ready(Ok(()), made),
+                Err(failure) => failed_start(failure, made),
+            };
         }
         let mut gone = Vec::new();
         if state.waiters.len() == state.waiters.capacity() {

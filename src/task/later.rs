@@ -2,6 +2,7 @@
 
 use super::clock::Clock;
 use super::timer_queue::Scheduled;
+use crate::bridge::{fail_start, failed_start};
 use crate::chain::{Deferred, FireOnce, Outcome};
 use crate::core::{CancelRequest, Delegate};
 use crate::failure::Failure;
@@ -50,7 +51,7 @@ fn delay(after: Duration) -> Deferred<()> {
     let made = Location::caller();
     let clock = match Clock::find() {
         Ok(clock) => clock,
-        Err(none) => return Deferred::ready(Err(Failure::from_error(none, made)), made),
+        Err(none) => return failed_start(Failure::from_error(none, made), made),
     };
     let delay = Arc::new(Delay {
         resolver: FireOnce::empty(),
@@ -60,9 +61,13 @@ fn delay(after: Duration) -> Deferred<()> {
     let d = d.fired_by("a timer");
     delay.resolver.put(resolver);
     let due = delay.clone();
-    let timer = clock.call_later(after, move |it_is| {
-        due.resolver
-            .fire(it_is.map_err(|none| Failure::from_error(none, made)));
+    let timer = clock.call_later(after, move |it_is| match it_is {
+        Ok(()) => due.resolver.fire(Ok(())),
+        Err(none) => {
+            if let Some(resolver) = due.resolver.take() {
+                fail_start(resolver, Failure::from_error(none, made), made);
+            }
+        }
     });
     // Nobody else has the Deferred yet, so no cancel came before this.
     let _ = delay.timer.set(timer);

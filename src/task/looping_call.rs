@@ -13,6 +13,7 @@
 //! The lock is held over no code of the user's.
 
 use super::Clock;
+use crate::bridge::failed_start;
 use crate::chain::{Deferred, Outcome, Resolver};
 use crate::core::{CancelRequest, Delegate, Handle};
 use crate::failure::Failure;
@@ -259,14 +260,14 @@ impl LoopingCall {
         let made = Location::caller();
         let clock = match Clock::find() {
             Ok(clock) => clock,
-            Err(none) => return Deferred::ready(Err(Failure::from_error(none, made)), made),
+            Err(none) => return failed_start(Failure::from_error(none, made), made),
         };
         let now = clock.now();
         let shared = &self.shared;
         let mut state = lock(&shared.state);
         if state.run.is_some() {
             drop(state);
-            return Deferred::ready(Err(Failure::from_error(AlreadyRunning, made)), made);
+            return failed_start(Failure::from_error(AlreadyRunning, made), made);
         }
         state.runs += 1;
         let number = state.runs;

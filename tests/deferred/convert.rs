@@ -2,7 +2,7 @@
 
 use test_support::{Later, Log, OnDrop};
 use tokio::sync::oneshot;
-use tokio_deferred::{Deferred, Failure, join, testing};
+use tokio_deferred::{Deferred, Failure, NoRuntime, join, testing};
 
 #[tokio::test]
 async fn a_task_becomes_a_deferred() {
@@ -259,5 +259,5 @@ fn via_moves_later_stages_to_a_task_and_passes_cancels_back() {
     let handle = runtime.handle().clone();
     drop(runtime);
     let d = Deferred::succeed(1).via(&handle);
-    assert!(testing::failure_of(d).is::<tokio_deferred::NoRuntime>());
+    assert!(testing::failure_of(d).is::<NoRuntime>());
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::runtime::Builder;
 use tokio::task::LocalSet;
 use tokio_deferred::local::{self, LocalDeferred};
-use tokio_deferred::{Deferred, NoRuntime, threads};
+use tokio_deferred::{Deferred, NoRuntime, PanicError, threads};
 
 const SOON: Duration = Duration::from_secs(5);
 
@@ -129,8 +129,8 @@ fn signal_that_panics_is_the_reason() {
     let d = d.cancel_when(async { panic!("no signal") });
     let failure = failure_of(d);
     assert!(failure.is_cancelled());
-    let reason = failure.source().expect("there is one").to_string();
-    assert!(reason.contains("no signal"), "{reason}");
+    let reason = failure.check::<PanicError>().expect("it is the reason");
+    assert_eq!(reason.to_string(), "panicked: no signal");
 }
 
 #[test]
