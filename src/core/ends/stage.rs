@@ -219,6 +219,9 @@ unsafe fn run_watched<S: Stage>(record: *mut Record, chain: ChainPtr) -> Flow {
     // SAFETY: as the caller says.
     let (stage, input, site) = unsafe { taken::<S>(record, chain) };
     let value_in = input.is_ok();
+    if let Some(watch) = chain.block().info.watch() {
+        watch.runs();
+    }
     let mut step = call(stage, input, site).take_if_ready::<S>(site);
     if let Some(watch) = chain.block().info.watch() {
         tell::<S>(&**watch, value_in, &mut step);

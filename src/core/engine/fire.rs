@@ -106,6 +106,7 @@ fn abandon_now(chain: ChainPtr) {
             .unwrap_or_else(|| Failure::from_error(ResolverDropped::new(made), made));
         chain.put_failure(failure);
         if let Some(watch) = chain.block().info.watch() {
+            watch.abandoned();
             watch.fired();
         }
         run(chain);

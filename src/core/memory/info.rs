@@ -69,6 +69,10 @@ pub(crate) trait Watch: Send + Sync {
     /// What will fire it, if that is not simply a resolver.
     fn sourced(&self, source: &'static str);
     fn added(&self, name: &'static str, at: &'static Location<'static>);
+    /// A stage, the oldest that has not run yet, begins to run on this thread.
+    fn runs(&self);
+    /// The producer was dropped without a result.
+    fn abandoned(&self);
     /// The oldest stage that has not run yet ran, or was passed over; the
     /// failure is what came out, if it was one.
     fn ran(&self, state: WatchState, failure: Option<&mut Failure>);

@@ -16,6 +16,10 @@
 //! assert_eq!(testing::success_of(d), 42);
 //! ```
 
+mod strict;
+
+pub use strict::Strict;
+
 use crate::chain::Deferred;
 use crate::debug;
 use crate::failure::{Capture, Failure, Unhandled};
