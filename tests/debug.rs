@@ -374,3 +374,101 @@ async fn what_waits_for_a_limit_says_which() {
         6
     );
 }
+
+/// The ring keeps itself for ever: nothing can end it, and so the test leaves it.
+#[test]
+fn deferreds_that_wait_for_each_other_are_printed() {
+    debug::set_debugging(true);
+    let (first, a) = Deferred::<i32>::new();
+    let (second, b) = Deferred::<i32>::new();
+    let (a, b) = (a.label("ring a"), b.label("ring b"));
+    let (to_a, into_a) = mpsc::channel::<Deferred<i32>>();
+    let (to_b, into_b) = mpsc::channel::<Deferred<i32>>();
+    let a = a
+        .add_callback(move |_| into_a.recv().expect("sent before"))
+        .map(|n| n + 1);
+    let b = b
+        .add_callback(move |_| into_b.recv().expect("sent before"))
+        .map(|n| n + 1);
+    to_a.send(b).unwrap();
+    to_b.send(a).unwrap();
+    first.callback(1);
+    second.callback(1);
+    let text = debug::pending().to_string();
+    assert!(text.contains("these wait for each other"), "{text}");
+    assert!(
+        text.contains("(ring a)") && text.contains("(ring b)"),
+        "{text}"
+    );
+}
+
+#[test]
+fn stage_that_runs_is_named_with_its_thread() {
+    debug::set_debugging(true);
+    let (inside, is_inside) = mpsc::channel();
+    let (go_on, may_go_on) = mpsc::channel::<()>();
+    let (resolver, d) = Deferred::new();
+    let d = d.label("slow one").map(move |()| {
+        inside.send(()).unwrap();
+        may_go_on.recv().unwrap();
+    });
+    let driver = std::thread::Builder::new().name("driver".to_owned());
+    let driver = driver.spawn(move || resolver.callback(())).unwrap();
+    is_inside.recv().unwrap();
+    let report = debug::pending();
+    let entry = report
+        .iter()
+        .find(|e| e.label() == Some("slow one"))
+        .unwrap();
+    let running = entry.running().expect("it runs");
+    assert_eq!(running.thread(), "driver");
+    assert_eq!(running.stage().at().file(), file!());
+    assert!(
+        report.to_string().contains("now running on thread driver"),
+        "{report}"
+    );
+    go_on.send(()).unwrap();
+    driver.join().unwrap();
+    testing::success_of(d);
+}
+
+#[test]
+fn slow_stage_is_reported_once_it_is_over() {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+    use std::time::Duration;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    debug::set_debugging(true);
+    debug::set_slow_stage(Some(Duration::ZERO));
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    tracing::subscriber::with_default(subscriber, || {
+        let (resolver, d) = Deferred::new();
+        let d = d.map(double);
+        resolver.callback(1);
+        testing::success_of(d);
+    });
+    debug::set_slow_stage(None);
+    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    assert!(
+        text.contains("a stage held up the thread that ran it"),
+        "{text}"
+    );
+    assert!(text.contains("debug::double"), "{text}");
+}

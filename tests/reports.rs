@@ -8,6 +8,7 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
+use test_support::clock::settle;
 use tokio::sync::oneshot;
 use tokio_deferred::task::defer_later;
 use tokio_deferred::{
@@ -531,13 +532,6 @@ async fn end(
             rest.push(Box::new(sources));
             0
         }
-    }
-}
-
-/// Lets tasks that were woken run.
-async fn settle() {
-    for _ in 0..8 {
-        tokio::task::yield_now().await;
     }
 }
 

@@ -98,17 +98,16 @@ impl Drop for Home {
 /// last thread-locals are dropped; a thread-local without a drop is.
 #[cfg(debug_assertions)]
 fn this_thread() -> u64 {
+    use crate::sync::Numbers;
     use std::cell::Cell;
-    use std::sync::atomic::{AtomicU64, Ordering};
 
-    static NEXT: AtomicU64 = AtomicU64::new(1);
+    static NEXT: Numbers = Numbers::new();
     thread_local! {
         static NUMBER: Cell<u64> = const { Cell::new(0) };
     }
     NUMBER.with(|number| {
         if number.get() == 0 {
-            // ORDERING: Relaxed: only that no two are the same matters.
-            number.set(NEXT.fetch_add(1, Ordering::Relaxed));
+            number.set(NEXT.next());
         }
         number.get()
     })

@@ -20,23 +20,22 @@
 //! - *[inline value]* By `&self` neither the word nor the inline value changes,
 //!   and nothing of the value can be reached.
 
-use super::block::{Block, ChainPtr};
-use super::cancel::Handle;
-use super::consumer::Consumer;
-use super::due_run::DueRun;
-use super::empty_chain::EmptyChain;
-use super::info::ChainInfo;
-use super::pause::PauseGuard;
-use super::span;
-use super::stage::Stage;
-use super::state::State;
-use super::unhandled::drop_result;
+use super::ends::pause::PauseGuard;
+use super::ends::stage::Stage;
+use super::ends::types::{Consumer, EmptyChain, ResultAndPlace};
+use super::ends::unhandled::drop_result;
+use super::engine::due_run::DueRun;
+use super::engine::span;
+use super::memory::block::{Block, Handle};
+use super::memory::info::ChainInfo;
+use super::memory::ptr::ChainPtr;
+use super::state::Snapshot;
 use crate::failure::{AlreadyTaken, Failure};
 use std::marker::PhantomData;
 use std::mem::{ManuallyDrop, MaybeUninit};
 use std::ops::Deref;
 use std::panic::Location;
-use std::ptr;
+use std::ptr::{self, NonNull};
 
 const TAG: usize = 0b11;
 const READY: usize = 0;
@@ -67,16 +66,10 @@ enum Parts<T> {
     Emptied(EmptyChain),
 }
 
-/// A result, and the place where its chain, of which nothing is left, was made.
-pub(crate) struct ResultAndPlace<T> {
-    pub(crate) result: Result<T, Failure>,
-    pub(crate) made: &'static Location<'static>,
-}
-
 /// A chain that had no result when it was looked at.
 pub(crate) struct Pending<T> {
     consumer: Consumer<T>,
-    seen: State,
+    seen: Snapshot,
 }
 
 impl<T> Pending<T> {
@@ -166,7 +159,7 @@ impl<T> Repr<T> {
     #[inline]
     unsafe fn ptr(&self) -> ChainPtr {
         // SAFETY: [tag]: it is a chain, and so not null.
-        unsafe { ChainPtr::from_raw_unchecked(self.word.map_addr(|addr| addr & !TAG).cast()) }
+        ChainPtr::new(unsafe { NonNull::new_unchecked(self.word.map_addr(|addr| addr & !TAG)) })
     }
 
     /// Takes the result of a Deferred that nothing else refers to: no handle, no
@@ -397,12 +390,12 @@ impl<T> Repr<T> {
     }
 
     pub(crate) fn handle(&mut self) -> Handle {
-        Handle(self.chained().retain())
+        Handle::to(self.chained())
     }
 
     pub(crate) fn pause(&mut self) -> PauseGuard {
         let chain = self.chained();
-        span::forget_appended_at_rest(chain, chain.load());
+        span::forget_appended_at_rest(chain, chain.state().load());
         PauseGuard::new(chain)
     }
 
@@ -450,7 +443,7 @@ fn place_word(made: &'static Location<'static>, tag: usize) -> *mut () {
 
 #[inline]
 fn chain_word(chain: ChainPtr, tag: usize) -> *mut () {
-    tagged(chain.into_raw().cast(), tag)
+    tagged(chain.address().as_ptr(), tag)
 }
 
 #[inline]

@@ -1,6 +1,6 @@
 //! A future in a shared object, polled in place by whoever has its turn.
 
-use super::cancel::{CancelRequest, Delegate};
+use super::memory::cancel_hooks::{CancelRequest, Delegate};
 use crate::sync::{AtomicBool, Ordering, Spin, UnsafeCell};
 use futures::task::{ArcWake, waker, waker_ref};
 use std::panic::{AssertUnwindSafe, catch_unwind};

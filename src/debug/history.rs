@@ -1,11 +1,13 @@
 //! What is known of one watched chain.
 
+use super::slow_stage;
 use crate::core::{Watch, WatchState};
-use crate::failure::Failure;
+use crate::failure::{Failure, audit};
 use crate::sync::{Numbers, lock};
 use std::collections::BTreeMap;
 use std::panic::Location;
 use std::sync::{Arc, Mutex, Weak};
+use std::thread::{self, Thread};
 use std::time::Instant;
 
 pub(super) struct Record {
@@ -27,6 +29,14 @@ pub(super) struct Story {
     pub(super) fired: bool,
     pub(super) finished: bool,
     pub(super) waits: Option<Awaited>,
+    pub(super) running: Option<Running>,
+}
+
+/// A stage, the first of those that have not run yet, that runs now.
+#[derive(Clone)]
+pub(super) struct Running {
+    pub(super) thread: Thread,
+    pub(super) since: Instant,
 }
 
 #[derive(Clone)]
@@ -57,6 +67,12 @@ pub(super) fn make(made: &'static Location<'static>) -> Arc<dyn Watch> {
     });
     lock(&ALL).insert(record.id, Arc::downgrade(&record));
     record
+}
+
+/// Returns a number that is smaller than those of all chains that are made from
+/// now on.
+pub(crate) fn first_id_from_now() -> u64 {
+    NEXT.next()
 }
 
 /// Returns the record of a watched chain.
@@ -101,19 +117,42 @@ impl Watch for Record {
 
     fn ran(&self, state: WatchState, failure: Option<&mut Failure>) {
         let mut story = lock(&self.story);
+        let running = story.running.take();
         let next = story.ran;
+        let stage = story.stages.get(next).map(|stage| (stage.name, stage.at));
         if let Some(stage) = story.stages.get_mut(next) {
             stage.became = Some(state);
             story.ran += 1;
         }
         story.fired = true;
         drop(story);
+        if let (Some(running), Some((name, at))) = (running, stage) {
+            slow_stage::check(name, at, running.since.elapsed(), self);
+        }
         // Not under the lock: see the module's invariants.
         if let Some(failure) = failure
             && let Some(this) = by_id(self.id)
         {
             failure.came_through(this);
         }
+    }
+
+    fn runs(&self) {
+        lock(&self.story).running = Some(Running {
+            thread: thread::current(),
+            since: Instant::now(),
+        });
+    }
+
+    fn abandoned(&self) {
+        let label = lock(&self.story).label;
+        audit::note(|| {
+            let label = label.map_or(String::new(), |label| format!(" ({label})"));
+            format!(
+                "the resolver of the Deferred made at {}{label} was dropped unfired",
+                self.made
+            )
+        });
     }
 
     fn waits(&self, on: Option<Option<u64>>) {

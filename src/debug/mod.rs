@@ -37,10 +37,14 @@
 mod diagram;
 mod history;
 mod pending;
+mod slow_stage;
 
 pub use crate::failure::{Unhandled, UnhandledHook, set_unhandled_hook, take_unhandled_hook};
 pub use diagram::{Diagram, Side, Step, diagram};
-pub use pending::{Pending, PendingDeferred, StageInfo, WaitsFor, pending};
+pub(crate) use history::first_id_from_now;
+pub(crate) use pending::pending_since;
+pub use pending::{Pending, PendingDeferred, RunningStage, StageInfo, WaitsFor, pending, stuck};
+pub use slow_stage::set_slow_stage;
 
 use crate::core::WATCH;
 use std::sync::atomic::Ordering;

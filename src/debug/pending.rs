@@ -56,6 +56,61 @@ pub struct PendingDeferred {
     age: Duration,
     stages: Vec<StageInfo>,
     waits_for: WaitsFor,
+    running: Option<RunningStage>,
+}
+
+/// A stage that runs at this moment: see [`PendingDeferred::running`].
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::mpsc;
+/// use std::thread;
+/// use tokio_deferred::{Deferred, debug};
+///
+/// debug::set_debugging(true);
+/// let (inside, is_inside) = mpsc::channel();
+/// let (go_on, may_go_on) = mpsc::channel::<()>();
+/// let (resolver, d) = Deferred::new();
+/// let d = d.label("slow").map(move |()| {
+///     inside.send(()).unwrap();
+///     may_go_on.recv().unwrap();
+/// });
+/// let driver = thread::Builder::new().name("driver".to_owned());
+/// let driver = driver.spawn(move || resolver.callback(())).unwrap();
+/// is_inside.recv().unwrap();
+///
+/// let report = debug::pending();
+/// let entry = report.iter().find(|entry| entry.label() == Some("slow")).unwrap();
+/// assert_eq!(entry.running().unwrap().thread(), "driver");
+///
+/// go_on.send(()).unwrap();
+/// driver.join().unwrap();
+/// # tokio_deferred::testing::success_of(d);
+/// # debug::set_debugging(false);
+/// ```
+#[derive(Clone, Debug)]
+pub struct RunningStage {
+    stage: StageInfo,
+    thread: String,
+    elapsed: Duration,
+}
+
+impl RunningStage {
+    /// Returns the stage.
+    pub fn stage(&self) -> StageInfo {
+        self.stage
+    }
+
+    /// Returns the name of the thread that runs it, or the thread's id.
+    pub fn thread(&self) -> &str {
+        &self.thread
+    }
+
+    /// Returns for how long it has been running.
+    pub fn elapsed(&self) -> Duration {
+        self.elapsed
+    }
 }
 
 /// A stage that has not run yet.
@@ -147,6 +202,38 @@ pub fn pending() -> Pending {
     Pending { entries }
 }
 
+/// Lists the Deferreds that have had no result for `older_than`, oldest first:
+/// [`pending`], without those that may just need a moment.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use tokio_deferred::{Deferred, debug};
+///
+/// debug::set_debugging(true);
+/// let (resolver, reply) = Deferred::<u32>::new();
+/// let reply = reply.label("a reply");
+/// assert!(debug::stuck(Duration::from_secs(3600)).is_empty());
+/// let stuck = debug::stuck(Duration::ZERO);
+/// assert!(stuck.iter().any(|entry| entry.label() == Some("a reply")));
+/// # resolver.callback(1);
+/// # drop(reply);
+/// # debug::set_debugging(false);
+/// ```
+pub fn stuck(older_than: Duration) -> Pending {
+    let mut pending = pending();
+    pending.entries.retain(|entry| entry.age >= older_than);
+    pending
+}
+
+/// Lists those that were made since `first_id` was the next number.
+pub(crate) fn pending_since(first_id: u64) -> Pending {
+    let mut pending = pending();
+    pending.entries.retain(|entry| entry.id >= first_id);
+    pending
+}
+
 impl PendingDeferred {
     fn of(record: &Arc<Record>) -> Option<Self> {
         let story = record.story();
@@ -161,7 +248,23 @@ impl PendingDeferred {
             None if story.ran < story.stages.len() => WaitsFor::Stages,
             None => return None,
         };
+        let running = story.running.as_ref().and_then(|running| {
+            let stage = story.stages.get(story.ran)?;
+            let thread = match running.thread.name() {
+                Some(name) => name.to_owned(),
+                None => format!("{:?}", running.thread.id()),
+            };
+            Some(RunningStage {
+                stage: StageInfo {
+                    name: stage.name,
+                    at: stage.at,
+                },
+                thread,
+                elapsed: running.since.elapsed(),
+            })
+        });
         Some(PendingDeferred {
+            running,
             id: record.id,
             made: record.made,
             label: story.label,
@@ -205,6 +308,11 @@ impl PendingDeferred {
     /// Returns what it waits for.
     pub fn waits_for(&self) -> WaitsFor {
         self.waits_for
+    }
+
+    /// Returns the stage that runs now, if one does: where, and for how long.
+    pub fn running(&self) -> Option<&RunningStage> {
+        self.running.as_ref()
     }
 }
 
@@ -261,16 +369,20 @@ impl fmt::Display for Pending {
             })
             .collect();
         writeln!(f, "{} without a result", self.entries.len())?;
-        let roots = self
-            .entries
-            .iter()
-            .filter(|entry| !awaited.contains(&entry.id));
-        for root in roots {
-            // Each waits for one other, so a branch is a line; and nothing
-            // waits for itself.
+        // Each waits for one other, so a branch is a line. A line that has no
+        // beginning is a ring: its Deferreds wait for each other.
+        let mut printed = HashSet::new();
+        let roots = self.entries.iter().filter(|e| !awaited.contains(&e.id));
+        for start in roots.chain(&self.entries) {
+            let in_ring = awaited.contains(&start.id);
             let mut depth = 0;
-            let mut next = Some(root);
-            while let Some(entry) = next {
+            let mut next = Some(start);
+            while let Some(entry) = next
+                && printed.insert(entry.id)
+            {
+                if in_ring && depth == 0 {
+                    writeln!(f, "these wait for each other, and will for ever:")?;
+                }
                 entry.print(f, depth)?;
                 depth += 1;
                 next = match entry.waits_for {
@@ -304,6 +416,13 @@ impl PendingDeferred {
             self.age,
             self.waits_for
         )?;
+        if let Some(running) = &self.running {
+            writeln!(
+                f,
+                "{indent}    now running on thread {}, for {:.1?}",
+                running.thread, running.elapsed
+            )?;
+        }
         for stage in &self.stages {
             writeln!(
                 f,

@@ -9,6 +9,7 @@
 //! 3. A failure that leaves for plain error code (as a [`DeferredError`] or a
 //!    [`BoxError`]) and comes back is the same failure, not a wrapper of it.
 
+pub(crate) mod audit;
 mod deferred_error;
 mod errors;
 mod group;

@@ -175,6 +175,7 @@ pub(crate) fn report(
         lock(&reports).push(unhandled);
         return;
     }
+    super::audit::unhandled(&unhandled);
     let hook = lock(&HOOK).clone();
     #[cfg(tokio_deferred_break)]
     if let Some(hook) = &hook

@@ -5,14 +5,11 @@ use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
+use test_support::runtime::current_thread;
 use test_support::{Later, Log, OnDrop};
-use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::runtime::{Builder, Handle};
 use tokio::sync::{Notify, oneshot};
 use tokio_deferred::{Deferred, DeferredError, Failure, NoRuntime, inline_callbacks, testing};
-
-fn runtime() -> Runtime {
-    Builder::new_current_thread().enable_all().build().unwrap()
-}
 
 #[test]
 fn a_ready_one_needs_no_runtime_and_no_task() {
@@ -265,7 +262,7 @@ async fn panics_at_the_first_poll_and_later_are_failures() {
 
 #[test]
 fn a_runtime_that_goes_away_drops_the_future_and_fails_the_deferred() {
-    let runtime = runtime();
+    let runtime = current_thread();
     let dropped = Arc::new(AtomicBool::new(false));
     let flag = dropped.clone();
     let d = runtime.block_on(async {
@@ -282,7 +279,7 @@ fn a_runtime_that_goes_away_drops_the_future_and_fails_the_deferred() {
 
 #[test]
 fn a_coroutine_spawned_on_a_runtime_that_is_gone_fails() {
-    let runtime = runtime();
+    let runtime = current_thread();
     let handle = runtime.handle().clone();
     drop(runtime);
     let d = Deferred::<()>::from_coroutine_on(&handle, pending::<Result<(), Failure>>());

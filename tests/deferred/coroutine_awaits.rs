@@ -8,14 +8,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 use test_support::Later;
-use tokio::runtime::{Builder, Runtime};
+use test_support::runtime::current_thread;
 use tokio::task::yield_now;
 use tokio::time::timeout;
 use tokio_deferred::{Deferred, Failure, NoRuntime, testing};
-
-fn runtime() -> Runtime {
-    Builder::new_current_thread().enable_all().build().unwrap()
-}
 
 /// Polls `d` so that nothing is woken by it.
 fn poll_unheard<T: Send + 'static>(d: &mut Deferred<T>) -> bool {
@@ -127,7 +123,7 @@ async fn many_awaited_at_once_are_cancelled_in_the_order_of_their_first_polls() 
 
 /// Awaits so many at once, which are fired or cancelled; says how long it took.
 fn await_at_once(number: usize, cancel: bool) -> Duration {
-    let runtime = runtime();
+    let runtime = current_thread();
     let _entered = runtime.enter();
     let (resolvers, all): (Vec<_>, Vec<_>) = (0..number).map(|_| Deferred::<usize>::new()).unzip();
     let began = Instant::now();
@@ -183,7 +179,7 @@ fn loop_over_ready_ones_under_a_timeout_ends() {
             Deferred::<()>::fail("no").await.unwrap_err();
         }
     }
-    let runtime = runtime();
+    let runtime = current_thread();
     let short = Duration::from_millis(5);
     runtime.block_on(async {
         assert!(timeout(short, value()).await.is_err());
@@ -200,7 +196,7 @@ fn loop_over_ready_ones_under_a_timeout_ends() {
 
 #[test]
 fn out_of_turn_then_cancel_before_the_next_poll_is_kept_for_it() {
-    let runtime = runtime();
+    let runtime = current_thread();
     let mut d = {
         let _entered = runtime.enter();
         Deferred::from_coroutine(async {
@@ -244,7 +240,7 @@ fn started_on_a_runtime_while_its_thread_ends() {
     thread_local! {
         static AT_END: std::cell::RefCell<Option<AtEnd>> = const { std::cell::RefCell::new(None) };
     }
-    let runtime = runtime();
+    let runtime = current_thread();
     let handle = runtime.handle().clone();
     let (tx, rx) = std::sync::mpsc::channel();
     std::thread::spawn(move || {

@@ -10,14 +10,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Poll, Waker};
 use std::thread;
+use test_support::runtime::current_thread;
 use test_support::{Later, OnDrop};
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Builder;
 use tokio::task::yield_now;
 use tokio_deferred::{Deferred, DeferredError, Failure, testing};
-
-fn runtime() -> Runtime {
-    Builder::new_current_thread().enable_all().build().unwrap()
-}
 
 /// Keeps the waker of the last poll.
 #[derive(Clone, Default)]
@@ -53,7 +50,7 @@ impl<F: FnMut()> Error for Reason<F> {}
 
 #[test]
 fn second_kept_cancel_whose_reason_wakes_the_coroutine_when_dropped() {
-    let runtime = runtime();
+    let runtime = current_thread();
     let kept = Kept::default();
     let d = {
         let _entered = runtime.enter();
@@ -71,7 +68,7 @@ fn second_kept_cancel_whose_reason_wakes_the_coroutine_when_dropped() {
 
 #[test]
 fn kept_cancel_whose_reason_panics_when_dropped_leaves_the_result() {
-    let runtime = runtime();
+    let runtime = current_thread();
     let (kept, done) = (Kept::default(), Arc::new(AtomicBool::new(false)));
     let d = {
         let _entered = runtime.enter();
@@ -94,7 +91,7 @@ fn kept_cancel_whose_reason_panics_when_dropped_leaves_the_result() {
 #[test]
 fn cancel_of_a_coroutine_that_owns_its_runtime() {
     let several = Builder::new_multi_thread().worker_threads(1).build();
-    for owned in [runtime(), several.unwrap()] {
+    for owned in [current_thread(), several.unwrap()] {
         let handle = owned.handle().clone();
         let d = Deferred::from_coroutine_on(&handle, async move {
             let _owned = owned;
@@ -108,7 +105,7 @@ fn cancel_of_a_coroutine_that_owns_its_runtime() {
 
 #[test]
 fn awaited_fires_then_is_paused_in_the_next_poll_then_cancel() {
-    let runtime = runtime();
+    let runtime = current_thread();
     let (resolver, mut awaited) = Deferred::new();
     let (pause_now, pauses) = (Arc::new(AtomicBool::new(false)), mpsc::channel());
     let coroutine = {
@@ -177,7 +174,7 @@ fn future_that_panics_in_its_poll_and_in_its_drop() {
 
 #[test]
 fn future_that_panics_in_a_later_poll_is_gone_when_the_failure_comes() {
-    let runtime = runtime();
+    let runtime = current_thread();
     let (kept, captured) = (Kept::default(), Arc::new(()));
     let d = {
         let _entered = runtime.enter();
@@ -202,7 +199,7 @@ fn future_that_panics_in_a_later_poll_is_gone_when_the_failure_comes() {
 
 #[test]
 fn cancel_from_inside_a_stage_of_what_is_awaited_does_nothing() {
-    let runtime = runtime();
+    let runtime = current_thread();
     let (resolver, d) = Deferred::new();
     let (own, started) = (Later::new(), Later::new());
     let d = {
@@ -233,7 +230,7 @@ fn cancel_from_inside_a_stage_of_what_is_awaited_does_nothing() {
 /// Whose number it has from the first await, it must not have at the second.
 #[test]
 fn awaited_beside_a_handle_then_its_stage_is_awaited_then_cancel() {
-    let runtime = runtime();
+    let runtime = current_thread();
     let _entered = runtime.enter();
     let (resolver, mut first) = Deferred::<i32>::new();
     let (second, returned) = Deferred::<i32>::new();
@@ -258,7 +255,7 @@ fn awaited_beside_a_handle_then_its_stage_is_awaited_then_cancel() {
 /// and reaches what is awaited then.
 #[test]
 fn cancel_from_another_thread_while_a_stage_of_what_is_awaited_runs() {
-    let runtime = runtime();
+    let runtime = current_thread();
     let (resolver, first) = Deferred::<i32>::new();
     let (running, is_running) = mpsc::channel();
     let (go_on, may_go_on) = mpsc::channel();

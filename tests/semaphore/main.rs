@@ -5,20 +5,11 @@ mod random;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
+use test_support::clock::settle;
+use test_support::runtime::current_thread;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{AcquireError, Semaphore};
 use tokio_deferred::{Deferred, DeferredSemaphore, Failure, NoRuntime, testing};
-
-fn current_thread() -> Runtime {
-    Builder::new_current_thread().enable_all().build().unwrap()
-}
-
-/// Lets the tasks of this runtime run until none can go on.
-async fn settle() {
-    for _ in 0..20 {
-        tokio::task::yield_now().await;
-    }
-}
 
 #[test]
 fn free_permit_needs_no_runtime() {

@@ -22,7 +22,7 @@ fn request() -> CancelRequest {
 }
 
 /// The stretch, with its end.
-fn limited(d: Deferred<Value>) -> (Arc<CancelScope<Value, ()>>, Deferred<Value>) {
+fn limited(mut d: Deferred<Value>) -> (Arc<CancelScope<Value, ()>>, Deferred<Value>) {
     let made = Location::caller();
     let scope = CancelScope::new(d.core_handle(), made);
     let end = scope.clone();
