@@ -191,7 +191,8 @@ pub mod __private {
 }
 
 pub use chain::{
-    CancelHandle, CancelOnDrop, Deferred, Outcome, Pause, Resolver, SharedResolver, Started,
+    CancelHandle, CancelOnDrop, CancelReason, Deferred, Outcome, Pause, Recovery, Resolver,
+    SharedResolver, Started,
 };
 pub use failure::{
     AlreadyLocking, AlreadyTaken, BoxError, Cancelled, CannotBlock, DeferredError, Failure,
