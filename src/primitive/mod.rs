@@ -10,6 +10,7 @@ mod filesystem_lock;
 mod gather;
 mod group;
 mod join;
+mod line;
 mod list;
 mod lock;
 #[cfg(all(test, tokio_deferred_loom))]
