@@ -196,10 +196,10 @@ pub use chain::{
     SharedResolver, Started,
 };
 pub use failure::{
-    AlreadyLocking, AlreadyTaken, BoxError, Cancelled, CannotBlock, DeferredError, DuplicateKey, Failure,
-    FailureGroup, FirstError, NoRuntime, NoRuntimeKind, OrFail, PanicError, Place, PlaceKind,
-    QueueClosed, QueueOverflow, QueueUnderflow, ResolverDropped, ReturnedItself, TimedOut, Trace,
-    Trapped, Unhandled,
+    AlreadyLocking, AlreadyTaken, BoxError, Cancelled, CannotBlock, DeferredError, DuplicateKey,
+    Failure, FailureGroup, FirstError, NoRuntime, NoRuntimeKind, OrFail, PanicError, Place,
+    PlaceKind, QueueClosed, QueueOverflow, QueueUnderflow, ResolverDropped, ReturnedItself,
+    TimedOut, Trace, Trapped, Unhandled,
 };
 pub use primitive::{ConcurrentMap, JoinAll, SharedDeferred, join, map_with_concurrency};
 pub use primitive::{DeferredFilesystemLock, FilesystemLockGuard, LockFileError};

@@ -17,11 +17,11 @@
 //! - **\[weak\]** Waits refer to the event weakly, so that they fail when its last
 //!   handle goes.
 
+use super::numbered::Numbered;
 use crate::chain::{Deferred, Resolver};
 use crate::core::{CancelRequest, Delegate, ReturnTo};
 use crate::failure::{Failure, catch_and_log};
 use crate::sync::{AtomicBool, Mutex, Ordering, lock};
-use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::{Arc, Weak};
@@ -67,10 +67,7 @@ struct Shared<T> {
 }
 
 struct State<T> {
-    /// By number, which is their order.
-    waits: BTreeMap<u64, Waiting<T>>,
-    /// The number of the next wait. At one a nanosecond these last 584 years.
-    next: u64,
+    waits: Numbered<Waiting<T>>,
 }
 
 struct Waiting<T> {
@@ -81,8 +78,8 @@ struct Waiting<T> {
 impl<T: Clone + Send + 'static> Event<T> {
     /// Makes an event that nobody waits for.
     pub fn new() -> Self {
-        let waits = BTreeMap::new();
-        let state = Mutex::new(State { waits, next: 0 });
+        let waits = Numbered::new();
+        let state = Mutex::new(State { waits });
         Event(Arc::new(Shared { state }))
     }
 
@@ -117,8 +114,7 @@ impl<T: Clone + Send + 'static> Event<T> {
     pub fn wait(&self) -> Deferred<T> {
         let made = Location::caller();
         let mut state = lock(&self.0.state);
-        let number = state.next;
-        state.next += 1;
+        let number = state.waits.reserve();
         let wait = Arc::new(Wait {
             event: Arc::downgrade(&self.0),
             number,
@@ -181,19 +177,18 @@ impl<T: Clone + Send + 'static> Event<T> {
 
 impl<T: Clone + Send + 'static> Shared<T> {
     fn notify(&self, n: usize, value: T, passes_on: bool) -> usize {
-        let end = lock(&self.state).next;
+        let end = lock(&self.state).waits.next_number();
         let mut value = Some(value);
         let mut told = 0;
         while told < n {
             let mut state = lock(&self.state);
-            let Some(first) = state.waits.first_entry() else {
-                break;
-            };
-            if *first.key() >= end {
+            if state.waits.first().is_none_or(|(number, _)| number >= end) {
                 break;
             }
-            let Waiting { resolver, wait } = first.remove();
-            let next = state.waits.first_key_value().map(|(number, _)| *number);
+            let Some((_, Waiting { resolver, wait })) = state.waits.pop_first() else {
+                break;
+            };
+            let next = state.waits.first().map(|(number, _)| number);
             drop(state);
             if !resolver.is_observed() {
                 resolver.fire(Err(Failure::unseen(wait.made)));
@@ -244,7 +239,7 @@ struct Wait<T> {
 impl<T> Wait<T> {
     fn take(&self) -> Option<Resolver<T>> {
         let event = self.event.upgrade()?;
-        let waiting = lock(&event.state).waits.remove(&self.number)?;
+        let waiting = lock(&event.state).waits.remove(self.number)?;
         Some(waiting.resolver)
     }
 }

@@ -13,12 +13,13 @@
 //! - **\[home\]** A value that nobody takes goes back to where it came from, if
 //!   there is such a place.
 
+use super::numbered::Numbered;
 use crate::chain::Deferred;
 use crate::core::{CancelRequest, GiveBack, Handle};
 use crate::failure::{BoxError, DeferredError, Failure, catch_and_log, report};
 use crate::sync::{Mutex, lock};
 use futures::stream::{FusedStream, Stream};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 use std::future::poll_fn;
 use std::panic::Location;
@@ -68,12 +69,9 @@ struct Shared<T> {
 }
 
 struct State<T> {
-    /// By number, which is the order in which they were added.
     /// With what cancels the member, unless it had its result when it was added.
-    pending: BTreeMap<u64, Option<Handle>>,
+    pending: Numbered<Option<Handle>>,
     done: VecDeque<Done<T>>,
-    /// The number of the next member. At one a nanosecond these last 584 years.
-    next: u64,
     waker: Option<Waker>,
 }
 
@@ -90,9 +88,8 @@ impl<T: Send + 'static> DeferredSet<T> {
         DeferredSet {
             shared: Arc::new(Shared {
                 state: Mutex::new(State {
-                    pending: BTreeMap::new(),
+                    pending: Numbered::new(),
                     done: VecDeque::new(),
-                    next: 0,
                     waker: None,
                 }),
             }),
@@ -106,11 +103,7 @@ impl<T: Send + 'static> DeferredSet<T> {
     pub fn insert(&mut self, mut deferred: Deferred<T>) {
         let home = deferred.take_return_to();
         let handle = deferred.pending_handle();
-        let mut state = lock(&self.shared.state);
-        let number = state.next;
-        state.next += 1;
-        state.pending.insert(number, handle);
-        drop(state);
+        let number = lock(&self.shared.state).pending.push(handle);
         let (shared, made) = (self.shared.clone(), self.made);
         deferred.end(move |result| shared.ended(number, Done { result, home }, made));
     }
@@ -256,13 +249,13 @@ impl<T: Send + 'static> DeferredSet<T> {
     /// Takes all members out, and returns what cancels those without a result.
     fn let_go(&self) -> Vec<Handle> {
         let mut state = lock(&self.shared.state);
-        let pending = std::mem::take(&mut state.pending);
+        let pending = state.pending.take_all();
         let done = std::mem::take(&mut state.done);
         drop(state);
         for done in done {
             done.give_up(self.made);
         }
-        pending.into_values().flatten().collect()
+        pending.flatten().collect()
     }
 
     /// Returns how many members there are whose results were not taken.
@@ -281,7 +274,7 @@ impl<T> Shared<T> {
     /// Takes in the end of a member.
     fn ended(&self, number: u64, done: Done<T>, made: &'static Location<'static>) {
         let mut state = lock(&self.state);
-        let Some(handle) = state.pending.remove(&number) else {
+        let Some(handle) = state.pending.remove(number) else {
             drop(state);
             return done.give_up(made);
         };

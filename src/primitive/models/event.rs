@@ -1,12 +1,4 @@
 //! Notifications that meet waits which leave.
-//!
-//! | model | preemptions | interleavings |
-//! |---|---|---|
-//! | `wait_while_all_are_notified` | any | TODO1 |
-//! | `a_wait_is_cancelled_while_it_is_told` | any | TODO2 |
-//! | `the_first_of_two_waits_is_dropped_while_one_is_told` | any | TODO3 |
-//! | `two_notify_one_each` | any | TODO4 |
-//! | `the_event_is_dropped_while_a_wait_is_cancelled` | any | TODO5 |
 
 use crate::Event;
 use crate::models::harness::{Touch, Value, model, outcome, value};
@@ -91,6 +83,7 @@ fn the_event_is_dropped_while_a_wait_is_cancelled() {
         touch.touch();
         d.cancel();
         dropping.join().unwrap();
-        assert_eq!(outcome(d), -1);
+        // Cancelled, or left without a resolver.
+        assert!(matches!(outcome(d), -1 | -2));
     });
 }

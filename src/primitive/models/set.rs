@@ -1,12 +1,4 @@
 //! Members that end while the set is polled, let go of or dropped.
-//!
-//! | model | preemptions | interleavings |
-//! |---|---|---|
-//! | `a_member_ends_while_the_set_is_polled` | any | TODO1 |
-//! | `two_members_end_from_two_threads` | any | TODO2 |
-//! | `a_member_ends_while_the_set_is_dropped` | any | TODO3 |
-//! | `a_member_ends_while_all_are_cancelled` | any | TODO4 |
-//! | `a_member_ends_while_all_are_detached` | any | TODO5 |
 
 use crate::models::harness::{Value, Wakes, fire, model, value};
 use crate::{Deferred, DeferredSet, Resolver};
