@@ -1,7 +1,7 @@
 //! Notifications that meet waits which leave.
 
 use crate::Event;
-use crate::models::harness::{Touch, Value, model, outcome, value};
+use crate::models::harness::{Touch, Value, bounded, model, outcome, value};
 use loom::thread;
 
 #[test]
@@ -26,7 +26,7 @@ fn wait_while_all_are_notified() {
 
 #[test]
 fn a_wait_is_cancelled_while_it_is_told() {
-    model(|| {
+    bounded(3, || {
         let event = Event::<Value>::new();
         let d = event.wait();
         let other = event.clone();

@@ -1,7 +1,7 @@
 //! Replies that meet cancels, drops and the end of the map.
 
 use crate::ResolverMap;
-use crate::models::harness::{Touch, Value, model, outcome, value};
+use crate::models::harness::{Touch, Value, bounded, model, outcome, value};
 use loom::thread;
 
 fn map() -> ResolverMap<i32, Value> {
@@ -10,7 +10,7 @@ fn map() -> ResolverMap<i32, Value> {
 
 #[test]
 fn cancel_while_the_reply_comes() {
-    model(|| {
+    bounded(3, || {
         let replies = map();
         let d = replies.insert(7);
         let other = replies.clone();
@@ -37,7 +37,7 @@ fn drop_while_the_reply_comes() {
 
 #[test]
 fn insert_while_the_map_is_closed() {
-    model(|| {
+    bounded(3, || {
         let replies = map();
         let other = replies.clone();
         let closing = thread::spawn(move || other.close("closed"));
