@@ -88,7 +88,9 @@ fn owning_each_other(links: u64) -> (Resolver<u64>, Deferred<u64>) {
     let (mut resolver, last) = Deferred::new();
     for _ in 0..links {
         let (first, deferred) = Deferred::new();
-        deferred.map(move |value: u64| resolver.callback(value + 1));
+        deferred
+            .map(move |value: u64| resolver.callback(value + 1))
+            .detach();
         resolver = first;
     }
     (resolver, last)
@@ -311,7 +313,10 @@ fn endless(name: &'static str, keep: Keep) {
         assert!(most - start <= 4_096 + kept * PER_KEPT);
         assert_eq!(outermost.is_fired(), keep != Keep::Pauses);
         PAUSES.take().clear();
-        HANDLES.take().iter().for_each(CancelHandle::cancel);
+        HANDLES
+            .take()
+            .iter()
+            .for_each(|handle| drop(handle.cancel()));
         assert_eq!(value_of(outermost), Some(7));
     });
 }

@@ -184,7 +184,13 @@ pub(super) struct Place {
 /// What a runner does next.
 pub(super) enum Next<T: Send + 'static> {
     /// It polls this one, after it made the call.
-    Poll(Place, Arc<dyn PollErased>, Call<T>),
+    Poll {
+        place: Place,
+        future: Arc<dyn PollErased>,
+        call: Call<T>,
+        /// There are more on the list.
+        more: bool,
+    },
     Park,
     /// It ends, and wakes this one to do so as well.
     End(Option<Waker>),
@@ -296,7 +302,13 @@ impl<T: Send + 'static> Lane<T> {
             waiter.woken = false;
             if let Some(future) = waiter.future.take() {
                 let more = !state.woken.is_empty();
-                return Next::Poll(place, future, state.runners.beside(more));
+                let call = state.runners.beside(more);
+                return Next::Poll {
+                    place,
+                    future,
+                    call,
+                    more,
+                };
             }
         }
         if state.is_empty() {

@@ -1,5 +1,6 @@
 //! The Deferred itself, an axis a module.
 
+mod asking;
 mod awaiting;
 mod cancel;
 mod cancel_while_running;
@@ -18,3 +19,4 @@ mod spans;
 mod starting;
 mod traces;
 mod unhandled;
+mod waiting;

@@ -101,6 +101,8 @@ pub(crate) unsafe fn run(start: ChainPtr) {
             break;
         }
         run.active.chain.set(None);
+        // That run is over; the next one may take long.
+        std::mem::take(&mut run.calls).make();
         let Some(next) = After::pop(&mut run.after) else {
             break;
         };
