@@ -105,6 +105,9 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(missing_docs, missing_debug_implementations)]
 
+#[macro_use]
+mod sync;
+
 mod bridge;
 mod chain;
 #[allow(unsafe_code)] // The one module with `unsafe`; its head says why.
@@ -120,7 +123,6 @@ pub mod local;
 mod models;
 mod primitive;
 pub mod stream;
-mod sync;
 pub mod task;
 pub mod testing;
 pub mod threads;

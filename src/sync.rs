@@ -130,6 +130,21 @@ impl<T> UnsafeCell<T> {
     }
 }
 
+/// Makes a `thread_local!`, which the model checker keeps for each of its threads.
+macro_rules! watched_thread_local {
+    ($(#[$attribute:meta])* static $name:ident: $type:ty = $value:expr;) => {
+        #[cfg(not(tokio_deferred_loom))]
+        thread_local! {
+            $(#[$attribute])*
+            static $name: $type = const { $value };
+        }
+        #[cfg(tokio_deferred_loom)]
+        loom::thread_local! {
+            static $name: $type = $value;
+        }
+    };
+}
+
 /// Lets another thread go on, between two looks at a bit that it holds for a few
 /// instructions.
 pub(crate) struct Spin(u32);

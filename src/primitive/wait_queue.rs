@@ -44,7 +44,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
 use tokio::runtime::Id;
-use tokio::task::coop::unconstrained;
+use tokio::task::coop::{Unconstrained, unconstrained};
 
 /// Makes a future's output the result of a Deferred that was made there.
 type Convert<O, T> = fn(O, &'static Location<'static>) -> Result<T, Failure>;
@@ -106,6 +106,7 @@ impl<T: Send + 'static> Lanes<T> {
         let wait = SharedFuture::new(
             // The caller's budget is not this future's, nor is the runner's.
             unconstrained(future),
+            (),
             Wait {
                 lane: self.of(runtime),
                 index: AtomicUsize::new(0),
@@ -121,7 +122,7 @@ impl<T: Send + 'static> Lanes<T> {
         control.set_place(place);
         // From here on it may be woken.
         if let Poll::Ready(output) = wait.poll() {
-            control.ready(output);
+            OutputSink::<Unconstrained<F>>::ready(control, output);
         }
         // Where the runtime refuses the task, its drop fails the wait here.
         call.make(&control.lane);
@@ -422,13 +423,21 @@ impl<O: Send + 'static, T: Send + 'static> Wait<O, T> {
     }
 }
 
-impl<O: Send + 'static, T: Send + 'static> Controller for Wait<O, T> {
-    fn woken(&self) {
-        self.lane.woken(self.place());
+impl<F, T> Controller<F> for Wait<F::Output, T>
+where
+    F: Future<Output: Send + 'static> + Send + 'static,
+    T: Send + 'static,
+{
+    type Local = ();
+
+    fn woken(co: SharedFuture<F, Self>) {
+        let wait = co.control();
+        wait.lane.woken(wait.place());
     }
 
-    fn cancel(&self, request: CancelRequest, clear: &dyn Fn(), _: &dyn Fn() -> Waker) {
-        self.fail(clear, || request.into_failure());
+    fn cancel(co: SharedFuture<F, Self>, request: CancelRequest) {
+        let clear = || co.turn().clear();
+        co.control().fail(&clear, || request.into_failure());
     }
 
     fn unseen(&self, clear: &dyn Fn()) {
@@ -437,8 +446,12 @@ impl<O: Send + 'static, T: Send + 'static> Controller for Wait<O, T> {
     }
 }
 
-impl<O: Send + 'static, T: Send + 'static> OutputSink<O> for Wait<O, T> {
-    fn ready(&self, output: O) {
+impl<F, T> OutputSink<F> for Wait<F::Output, T>
+where
+    F: Future<Output: Send + 'static> + Send + 'static,
+    T: Send + 'static,
+{
+    fn ready(&self, output: F::Output) {
         // If it was cancelled, the output is dropped.
         let Some(resolver) = self.lane.settle(self.place()) else {
             return;

@@ -8,6 +8,7 @@ mod convert;
 mod coroutine;
 mod coroutine_awaits;
 mod coroutine_ends;
+mod coroutine_inline;
 mod errors;
 mod handles;
 mod order;

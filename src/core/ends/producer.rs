@@ -96,6 +96,13 @@ impl<T> Producer<T> {
         self.chain().state().load().is_observed()
     }
 
+    /// Tells a watcher what will fire the chain.
+    pub(crate) fn set_source(&self, source: &'static str) {
+        if let Some(watch) = self.chain().block().info.watch() {
+            watch.sourced(source);
+        }
+    }
+
     pub(crate) fn made(&self) -> &'static Location<'static> {
         self.chain().block().info.made()
     }
