@@ -89,7 +89,8 @@
 //! | cancelling from elsewhere, by a drop, by a signal, in time | [`CancelHandle`], [`CancelOnDrop`], [`Deferred::cancel_when`], [`Deferred::add_timeout`] |
 //! | holding a chain up | [`Pause`] |
 //! | several results as one | [`join`](join()), [`gather_results`], [`DeferredList`], [`race`], [`map_with_concurrency`] |
-//! | one result for several consumers | [`SharedDeferred`] |
+//! | results one by one, as they come; replies by id | [`DeferredSet`]; [`ResolverMap`] |
+//! | one result for several consumers; something that happens again | [`SharedDeferred`]; [`Event`] |
 //! | limits, shared with async code | [`DeferredSemaphore`], [`DeferredLock`], [`DeferredQueue`], [`DeferredFilesystemLock`] |
 //! | a callback that is called again and again | [`stream`] |
 //! | threads | [`threads`] |
@@ -103,6 +104,9 @@
 //! that of [`set_default_runtime`].
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(missing_docs, missing_debug_implementations)]
+
+#[macro_use]
+mod sync;
 
 mod bridge;
 mod chain;
@@ -119,7 +123,6 @@ pub mod local;
 mod models;
 mod primitive;
 pub mod stream;
-mod sync;
 pub mod task;
 pub mod testing;
 pub mod threads;
@@ -191,13 +194,14 @@ pub mod __private {
 }
 
 pub use chain::{
-    CancelHandle, CancelOnDrop, Deferred, Outcome, Pause, Resolver, SharedResolver, Started,
+    CancelHandle, CancelOnDrop, CancelReason, Deferred, Outcome, Pause, Recovery, Resolver,
+    SharedResolver, Started,
 };
 pub use failure::{
-    AlreadyLocking, AlreadyTaken, BoxError, Cancelled, CannotBlock, DeferredError, Failure,
-    FailureGroup, FirstError, NoRuntime, NoRuntimeKind, OrFail, PanicError, Place, PlaceKind,
-    QueueClosed, QueueOverflow, QueueUnderflow, ResolverDropped, ReturnedItself, TimedOut, Trace,
-    Trapped, Unhandled,
+    AlreadyLocking, AlreadyTaken, BoxError, Cancelled, CannotBlock, DeferredError, DuplicateKey,
+    Failure, FailureGroup, FirstError, NoRuntime, NoRuntimeKind, OrFail, PanicError, Place,
+    PlaceKind, QueueClosed, QueueOverflow, QueueUnderflow, ResolverDropped, ReturnedItself,
+    TimedOut, Trace, Trapped, Unhandled,
 };
 pub use primitive::{ConcurrentMap, JoinAll, SharedDeferred, join, map_with_concurrency};
 pub use primitive::{DeferredFilesystemLock, FilesystemLockGuard, LockFileError};
@@ -205,6 +209,7 @@ pub use primitive::{
     DeferredList, DeferredLock, DeferredLockGuard, DeferredQueue, DeferredQueueStream,
     DeferredSemaphore, gather_results, race,
 };
+pub use primitive::{DeferredSet, Event, ResolverMap};
 
 /// The README's examples, as tests.
 #[cfg(doctest)]

@@ -5,13 +5,13 @@
 pub(crate) use loom::{
     cell::UnsafeCell,
     sync::{
-        Mutex, MutexGuard,
+        Condvar, Mutex, MutexGuard,
         atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering},
     },
 };
 #[cfg(not(tokio_deferred_loom))]
 pub(crate) use std::sync::{
-    Mutex, MutexGuard,
+    Condvar, Mutex, MutexGuard,
     atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering},
 };
 
@@ -128,6 +128,21 @@ impl<T> UnsafeCell<T> {
     pub(crate) fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
         f(self.0.get())
     }
+}
+
+/// Makes a `thread_local!`, which the model checker keeps for each of its threads.
+macro_rules! watched_thread_local {
+    ($(#[$attribute:meta])* static $name:ident: $type:ty = $value:expr;) => {
+        #[cfg(not(tokio_deferred_loom))]
+        thread_local! {
+            $(#[$attribute])*
+            static $name: $type = const { $value };
+        }
+        #[cfg(tokio_deferred_loom)]
+        loom::thread_local! {
+            static $name: $type = $value;
+        }
+    };
 }
 
 /// Lets another thread go on, between two looks at a bit that it holds for a few

@@ -6,11 +6,11 @@ use serde_json::{Value as Json, json};
 use test_support::replayer::compare::{Order, first_difference};
 use test_support::replayer::corpus::{Corpus, SYNC, TASKS};
 use test_support::replayer::program::Program;
-use test_support::replayer::run::run;
+use test_support::replayer::run::{Coroutines, run};
 
-fn assert_all_match(corpus: Corpus, programs: usize) {
+fn assert_all_match(corpus: Corpus, coroutines: Coroutines, programs: usize) {
     let tally = corpus
-        .replay()
+        .replay_with(coroutines)
         .expect("the corpus comes with the repository");
     // Written past the capture of the test harness: the counts are to be seen.
     writeln!(io::stdout(), "{tally}").expect("standard output is open");
@@ -22,12 +22,17 @@ fn assert_all_match(corpus: Corpus, programs: usize) {
 
 #[test]
 fn every_sync_program_leaves_the_trace_of_twisted() {
-    assert_all_match(SYNC, 2000);
+    assert_all_match(SYNC, Coroutines::Tasks, 2000);
 }
 
 #[test]
 fn every_tasks_program_leaves_the_trace_of_twisted() {
-    assert_all_match(TASKS, 800);
+    assert_all_match(TASKS, Coroutines::Tasks, 800);
+}
+
+#[test]
+fn every_tasks_program_leaves_the_trace_of_twisted_with_coroutines_that_fires_resume() {
+    assert_all_match(TASKS, Coroutines::Inline, 800);
 }
 
 fn events(trace: Json) -> Vec<Json> {

@@ -6,9 +6,10 @@
 //! a tenth as many.
 
 use std::cell::RefCell;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use test_support::counting::{Counting, count, now};
-use tokio_deferred::{CancelHandle, Deferred, Pause, Resolver};
+use tokio_deferred::{CancelHandle, Deferred, DeferredError, Pause, Resolver};
 
 #[global_allocator]
 static COUNTING: Counting = Counting;
@@ -88,7 +89,9 @@ fn owning_each_other(links: u64) -> (Resolver<u64>, Deferred<u64>) {
     let (mut resolver, last) = Deferred::new();
     for _ in 0..links {
         let (first, deferred) = Deferred::new();
-        deferred.map(move |value: u64| resolver.callback(value + 1));
+        deferred
+            .map(move |value: u64| resolver.callback(value + 1))
+            .detach();
         resolver = first;
     }
     (resolver, last)
@@ -311,7 +314,10 @@ fn endless(name: &'static str, keep: Keep) {
         assert!(most - start <= 4_096 + kept * PER_KEPT);
         assert_eq!(outermost.is_fired(), keep != Keep::Pauses);
         PAUSES.take().clear();
-        HANDLES.take().iter().for_each(CancelHandle::cancel);
+        HANDLES
+            .take()
+            .iter()
+            .for_each(|handle| drop(handle.cancel()));
         assert_eq!(value_of(outermost), Some(7));
     });
 }
@@ -329,4 +335,74 @@ fn endless_turns_while_cancel_handles_are_kept() {
 #[test]
 fn endless_turns_while_pauses_are_kept() {
     endless("endless turns with pauses kept", Keep::Pauses);
+}
+
+#[test]
+fn inline_coroutine_that_awaits_one_after_the_other() {
+    on_small_stack("awaits in a row", || {
+        let place: Arc<Mutex<Option<Resolver<u64>>>> = Arc::default();
+        let resolvers = place.clone();
+        let d = Deferred::from_coroutine_inline(async move {
+            let mut sum = 0;
+            for _ in 0..LINKS {
+                let (resolver, awaited) = Deferred::new();
+                *resolvers.lock().expect("no panic") = Some(resolver);
+                sum += awaited.await?;
+            }
+            Ok::<_, DeferredError>(sum)
+        });
+        let next = || place.lock().expect("no panic").take();
+        while let Some(resolver) = next() {
+            resolver.callback(1);
+        }
+        assert_eq!(value_of(d), Some(LINKS));
+    });
+}
+
+#[test]
+fn inline_coroutines_each_of_which_awaits_the_one_before() {
+    on_small_stack("coroutines that await each other", || {
+        let (resolver, mut last) = Deferred::new();
+        for _ in 0..LINKS / 4 {
+            let before = last;
+            last = Deferred::from_coroutine_inline(async move {
+                Ok::<u64, DeferredError>(before.await? + 1)
+            });
+        }
+        resolver.callback(0);
+        assert_eq!(value_of(last), Some(LINKS / 4));
+    });
+}
+
+#[test]
+fn inline_coroutines_each_of_which_fires_the_next() {
+    on_small_stack("coroutines that fire each other", || {
+        let (start, mut awaited) = Deferred::new();
+        for _ in 0..LINKS / 4 {
+            let (next, outer) = Deferred::new();
+            let before = awaited;
+            awaited = outer;
+            Deferred::from_coroutine_inline(async move {
+                next.callback(before.await? + 1);
+                Ok::<(), DeferredError>(())
+            })
+            .log_errors();
+        }
+        start.callback(0);
+        assert_eq!(value_of(awaited), Some(LINKS / 4));
+    });
+}
+
+#[test]
+fn cancel_of_inline_coroutines_each_of_which_awaits_the_one_before() {
+    on_small_stack("a cancel through coroutines", || {
+        let (resolver, mut last) = Deferred::<u64>::new();
+        for _ in 0..LINKS / 4 {
+            last = Deferred::from_coroutine_inline(last);
+        }
+        last.cancel();
+        assert!(resolver.is_cancelled());
+        let failure = last.try_result().expect("a result").unwrap_err();
+        assert!(failure.is_cancelled());
+    });
 }

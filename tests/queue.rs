@@ -31,7 +31,8 @@ fn get_then_put_serves_in_the_order_of_the_gets_inside_the_put() {
         let log = log.clone();
         queue
             .get()
-            .map(move |item| log.lock().unwrap().push((consumer, item)));
+            .map(move |item| log.lock().unwrap().push((consumer, item)))
+            .detach();
     }
     assert_eq!(queue.waiting(), 3);
     for item in ["a", "b", "c"] {

@@ -19,7 +19,7 @@ impl Poem {
         }
     }
 
-    pub(crate) fn as_it_came(text: String, error: impl ToString) -> Self {
+    pub(crate) fn as_it_came(text: String, error: impl std::fmt::Display) -> Self {
         Self {
             text,
             engine_error: Some(format!("{error:#}")),

@@ -43,6 +43,7 @@ pub(crate) fn offering<R>(runtime: Id, f: impl FnOnce() -> R) -> (R, Option<Adop
 
 /// Gives `future`, which is to run in `runtime`, to the task that offers itself
 /// on this thread; else makes a task of it.
+#[track_caller]
 pub(super) fn adopt_or_spawn<F>(runtime: &Handle, future: F)
 where
     F: Future<Output = ()> + Send + 'static,

@@ -1,6 +1,7 @@
 //! Futures as Deferreds.
 
-use super::coroutine::{Where, drive};
+use super::coroutine::{Resumed, Runtimes, begin};
+use super::runtime::{self, runtime_to_enter};
 use crate::chain::Deferred;
 use crate::failure::{BoxError, Failure};
 use futures::{FutureExt, TryFutureExt};
@@ -15,20 +16,30 @@ impl<T: Send + 'static> Deferred<T> {
     /// a surrounding Tokio task. If it is ready then, there is no task and no
     /// runtime is needed. If not, it goes on in a task of the current runtime,
     /// else of the default one
-    /// ([`set_default_runtime`](crate::set_default_runtime)). Task-locals of
-    /// the caller are visible to the first poll only.
+    /// ([`set_default_runtime`](crate::set_default_runtime)), in the `tracing` span
+    /// that is current now. Task-locals of the caller are visible to the first poll
+    /// only.
+    ///
+    /// Where there is no runtime, a future that awaits Deferreds is resumed by the
+    /// threads that fire them, as with
+    /// [`from_coroutine_inline`](Deferred::from_coroutine_inline). If it awaits
+    /// something else, it is dropped, and the Deferred fails with
+    /// [`NoRuntime`](crate::NoRuntime).
     ///
     /// Cancelling the Deferred cancels the Deferreds that the future is
-    /// awaiting: every one that it polled, that has no result yet and was not
-    /// dropped. Their failure arrives at its `.await`, and it may clean up or
-    /// go on. If it awaits none, it is dropped, and the Deferred fails with
-    /// [`Cancelled`](crate::Cancelled). A cancel that finds it running, or
-    /// woken and not yet polled, is applied after that poll.
+    /// awaiting: every one that it polled, that has no result yet, was not
+    /// dropped, and was not polled by somebody else since. Their failure arrives
+    /// at its `.await`, and it may clean up or go on:
+    /// [`debug::pending`](crate::debug::pending) says then that it was cancelled. A
+    /// loop that retries whatever fails takes a cancel, also that of a timeout, for
+    /// one more failure; [`spawn`](Deferred::spawn) is the way to drop such a
+    /// future. If it awaits no Deferred, it is dropped, and the Deferred fails with
+    /// [`Cancelled`](crate::Cancelled). A cancel that finds it running, or woken
+    /// and not yet polled, is applied after that poll.
     ///
-    /// A panic in the future is the Deferred's failure. If there is no runtime
-    /// to wait in, the future is dropped and the failure is
-    /// [`NoRuntime`](crate::NoRuntime); if that shuts down first,
-    /// [`ResolverDropped`](crate::ResolverDropped).
+    /// A panic in the future is the Deferred's failure. If the runtime shuts down
+    /// first, the failure is [`NoRuntime`](crate::NoRuntime), which is not reported
+    /// if nobody handles it.
     ///
     /// # Examples
     ///
@@ -53,7 +64,12 @@ impl<T: Send + 'static> Deferred<T> {
         F: Future<Output = Result<T, E>> + Send + 'static,
         E: Into<BoxError>,
     {
-        from_fallible(future, Where::Current(None), Location::caller())
+        from_fallible(
+            future,
+            Where::Current(None),
+            Resumed::ByTask,
+            Location::caller(),
+        )
     }
 
     /// The same as [`from_coroutine`](Deferred::from_coroutine), by the name that
@@ -74,7 +90,12 @@ impl<T: Send + 'static> Deferred<T> {
         F: Future<Output = Result<T, E>> + Send + 'static,
         E: Into<BoxError>,
     {
-        from_fallible(future, Where::Current(None), Location::caller())
+        from_fallible(
+            future,
+            Where::Current(None),
+            Resumed::ByTask,
+            Location::caller(),
+        )
     }
 
     /// The same as [`from_coroutine`](Deferred::from_coroutine), for an `async`
@@ -97,7 +118,12 @@ impl<T: Send + 'static> Deferred<T> {
     where
         F: Future<Output = Result<T, Failure>> + Send + 'static,
     {
-        drive(future, Where::Current(None), Location::caller())
+        drive(
+            future,
+            Where::Current(None),
+            Resumed::ByTask,
+            Location::caller(),
+        )
     }
 
     /// Makes a Deferred of a future that cannot fail; as
@@ -116,7 +142,60 @@ impl<T: Send + 'static> Deferred<T> {
     where
         F: Future<Output = T> + Send + 'static,
     {
-        drive(future.map(Ok), Where::Current(None), Location::caller())
+        drive(
+            future.map(Ok),
+            Where::Current(None),
+            Resumed::ByTask,
+            Location::caller(),
+        )
+    }
+
+    /// Makes a Deferred of a future that is resumed by whoever fires what it awaits,
+    /// inside the fire, as Twisted resumes its coroutines.
+    ///
+    /// It needs no runtime and no task as long as it awaits Deferreds, and a fire
+    /// returns only when the future waits again: code behind an `.await` runs on
+    /// the firing thread, under no lock of this library, in the span that was
+    /// current when the future began, and, if a runtime was current then, inside
+    /// that one. Its panics are caught. A fire inside of such code resumes others
+    /// at once, down to a depth of sixteen; those beyond wait until the code that
+    /// runs returns. So any number of coroutines that wait for each other need no
+    /// stack for each.
+    ///
+    /// Woken by something else, such as a timer or a socket of Tokio's, it is
+    /// polled by a task of the runtime that was current when it began, else of the
+    /// one that is current where it is woken, else of the default one. If there is
+    /// none, it is dropped, and the failure is [`NoRuntime`](crate::NoRuntime). All
+    /// else is as with [`from_coroutine`](Deferred::from_coroutine).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tokio_deferred::{Deferred, Failure, testing};
+    ///
+    /// let (question, asked) = Deferred::new();
+    /// let (answer, answered) = Deferred::new();
+    /// let d = Deferred::from_coroutine_inline(async {
+    ///     let question: String = asked.await?;
+    ///     let answer: i32 = answered.await?;
+    ///     Ok::<_, Failure>(format!("{question} {answer}"))
+    /// });
+    /// question.callback("six times seven?".to_owned());
+    /// answer.callback(42); // it goes on, and ends, here
+    /// assert_eq!(testing::success_of(d), "six times seven? 42");
+    /// ```
+    #[track_caller]
+    pub fn from_coroutine_inline<F, E>(future: F) -> Self
+    where
+        F: Future<Output = Result<T, E>> + Send + 'static,
+        E: Into<BoxError>,
+    {
+        from_fallible(
+            future,
+            Where::Current(None),
+            Resumed::InFires,
+            Location::caller(),
+        )
     }
 
     /// Makes a Deferred of a future that goes on in the runtime given, which
@@ -141,14 +220,53 @@ impl<T: Send + 'static> Deferred<T> {
         F: Future<Output = Result<T, E>> + Send + 'static,
         E: Into<BoxError>,
     {
-        from_fallible(future, Where::On(handle), Location::caller())
+        from_fallible(
+            future,
+            Where::On(handle),
+            Resumed::ByTask,
+            Location::caller(),
+        )
     }
 }
 
+/// Where a coroutine goes on if it has to wait.
+#[derive(Clone, Copy)]
+pub(super) enum Where<'a> {
+    /// Here.
+    On(&'a Handle),
+    /// In the current runtime, else in this one, else in the default.
+    Current(Option<&'a Handle>),
+}
+
+/// Makes a Deferred of `future`, which it polls at once.
+#[track_caller]
+fn drive<F, T>(
+    future: F,
+    place: Where<'_>,
+    resumed: Resumed,
+    made: &'static Location<'static>,
+) -> Deferred<T>
+where
+    F: Future<Output = Result<T, Failure>> + Send + 'static,
+    T: Send + 'static,
+{
+    let (to_enter, runtimes) = match place {
+        Where::On(handle) => (Some(handle.clone()), Runtimes::on(handle)),
+        Where::Current(remembered) => {
+            let to_enter = runtime_to_enter(remembered);
+            (to_enter, Runtimes::current(remembered))
+        }
+    };
+    let _entered = to_enter.as_ref().and_then(runtime::enter);
+    begin(future, runtimes, resumed, made)
+}
+
 /// A coroutine whose error becomes a failure that names `made`.
+#[track_caller]
 pub(super) fn from_fallible<F, T, E>(
     future: F,
     place: Where<'_>,
+    resumed: Resumed,
     made: &'static Location<'static>,
 ) -> Deferred<T>
 where
@@ -159,5 +277,5 @@ where
     // Not in an async block: where the drop of what it awaited panics, the
     // compiler forgets the output.
     let future = future.map_err(move |error| Failure::from_box(error.into(), made));
-    drive(future, place, made)
+    drive(future, place, resumed, made)
 }

@@ -1,7 +1,7 @@
 //! Async fns as functions of the callback style.
 
-use super::coroutine::Where;
-use super::from_future::from_fallible;
+use super::coroutine::Resumed;
+use super::from_future::{Where, from_fallible};
 use crate::chain::Deferred;
 use crate::failure::BoxError;
 use std::panic::Location;
@@ -45,7 +45,12 @@ where
     move |argument| {
         let called = std::panic::AssertUnwindSafe(|| f(argument));
         match std::panic::catch_unwind(called) {
-            Ok(future) => from_fallible(future, Where::Current(remembered.as_ref()), made),
+            Ok(future) => from_fallible(
+                future,
+                Where::Current(remembered.as_ref()),
+                Resumed::ByTask,
+                made,
+            ),
             Err(payload) => {
                 Deferred::ready(Err(crate::failure::Failure::panicked(payload, made)), made)
             }

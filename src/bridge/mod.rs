@@ -22,6 +22,7 @@ mod runtime;
 mod spawn;
 mod unstoppable;
 mod via;
+mod wait;
 
 pub(crate) use adopt::{Adopted, offering};
 pub(crate) use blocking::may_block;

@@ -15,8 +15,8 @@
 //! | `the_runtime_ends_while_a_plain_future_is_cancelled` | any | 2,854 |
 //! | `the_deferred_is_dropped_while_the_awaited_one_fires` | 4 | 11,782 |
 
-use super::coroutine::begin;
-use crate::failure::Failure;
+use super::coroutine::{Resumed, Spawner, begin};
+use crate::failure::{Failure, NoRuntime};
 use crate::models::harness::{Value, block_on, bounded, fire, model, outcome, value};
 use crate::{Deferred, DeferredError, Resolver, testing};
 use loom::sync::Mutex;
@@ -29,17 +29,50 @@ use std::task::{Poll, Waker};
 
 type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
+/// A runtime that runs the tasks which it is given when it is told to.
+#[derive(Clone, Default)]
+struct Runtime(Arc<std::sync::Mutex<Option<Task>>>);
+
+impl Spawner for Runtime {
+    fn spawn<K>(&self, make: impl FnOnce() -> K) -> Result<(), NoRuntime>
+    where
+        K: Future<Output = ()> + Send + 'static,
+    {
+        let old = self.0.lock().unwrap().replace(Box::pin(make()));
+        assert!(old.is_none(), "two tasks for one coroutine");
+        Ok(())
+    }
+}
+
+/// None.
+struct Nowhere;
+
+impl Spawner for Nowhere {
+    fn spawn<K>(&self, _make: impl FnOnce() -> K) -> Result<(), NoRuntime>
+    where
+        K: Future<Output = ()> + Send + 'static,
+    {
+        Err(NoRuntime::not_found())
+    }
+}
+
 /// Begins a coroutine that has to wait, and returns its task as well.
 fn coroutine(
     body: impl Future<Output = Result<Value, DeferredError>> + Send + 'static,
 ) -> (Deferred<Value>, Option<Task>) {
-    let mut task = None;
+    let runtime = Runtime::default();
     let future = async move { body.await.map_err(Failure::from) };
-    let d = begin(future, None, Location::caller(), |spawned| {
-        task = Some(Box::pin(spawned) as Task);
-        Ok(())
-    });
+    let d = begin(future, runtime.clone(), Resumed::ByTask, Location::caller());
+    let task = runtime.0.lock().unwrap().take();
     (d, task)
+}
+
+/// Begins a coroutine that fires resume.
+fn inline(
+    body: impl Future<Output = Result<Value, DeferredError>> + Send + 'static,
+) -> Deferred<Value> {
+    let future = async move { body.await.map_err(Failure::from) };
+    begin(future, Nowhere, Resumed::InFires, Location::caller())
 }
 
 /// As a runtime runs it.
@@ -232,7 +265,7 @@ fn the_runtime_ends_while_the_awaited_one_fires() {
         let firing = fire(resolver, 1);
         drop(task);
         firing.join().unwrap();
-        assert_eq!(outcome(d), -2);
+        assert_eq!(outcome(d), -3);
     });
 }
 
@@ -246,7 +279,7 @@ fn the_runtime_ends_while_the_coroutine_is_cancelled() {
             let ending = thread::spawn(move || drop(task));
             d.cancel();
             ending.join().unwrap();
-            assert!(matches!(outcome(d), -1 | -2));
+            assert!(matches!(outcome(d), -1 | -3));
             drop(resolver);
         });
     });
@@ -264,7 +297,7 @@ fn the_runtime_ends_while_a_plain_future_is_cancelled() {
         let ending = thread::spawn(move || drop(task));
         d.cancel();
         ending.join().unwrap();
-        assert!(matches!(outcome(d), -1 | -2));
+        assert!(matches!(outcome(d), -1 | -3));
     });
 }
 
@@ -278,5 +311,128 @@ fn the_deferred_is_dropped_while_the_awaited_one_fires() {
         drop(d);
         firing.join().unwrap();
         task.join().unwrap();
+    });
+}
+
+#[test]
+fn resumed_by_the_fire_while_the_coroutine_begins() {
+    model(|| {
+        let (resolver, awaited) = pair();
+        let firing = fire(resolver, 1);
+        let d = inline(async move { awaited.await });
+        firing.join().unwrap();
+        assert_eq!(outcome(d), 1);
+    });
+}
+
+#[test]
+fn two_fires_from_two_threads_resume_one_coroutine() {
+    bounded(2, || {
+        let (resolver, first) = pair();
+        let (second, awaited) = pair();
+        let d = inline(one_then_another(first, awaited));
+        let firing = fire(resolver, 1);
+        second.callback(value(2));
+        firing.join().unwrap();
+        assert_eq!(outcome(d), 12);
+    });
+}
+
+#[test]
+fn resumed_by_the_fire_while_it_is_cancelled() {
+    bounded(2, || {
+        let (resolver, awaited) = pair();
+        let d = inline(async move { awaited.await });
+        let firing = fire(resolver, 1);
+        d.cancel();
+        firing.join().unwrap();
+        assert!(matches!(outcome(d), 1 | -1));
+    });
+}
+
+#[test]
+fn a_cancel_between_two_inline_awaits_is_applied_to_one_of_them() {
+    bounded(1, || {
+        let (resolver, first) = pair();
+        let (second, awaited) = pair();
+        let d = inline(one_then_another(first, awaited));
+        let firing = thread::spawn(move || resolver.try_callback(value(1)).is_err());
+        d.cancel();
+        // If it came too late for the first, it ends the second.
+        if firing.join().unwrap() {
+            second.callback(value(2));
+            assert_eq!(outcome(d), -8);
+        } else {
+            assert_eq!(outcome(d), 9);
+            drop(second);
+        }
+    });
+}
+
+#[test]
+fn one_inline_coroutine_awaits_another() {
+    bounded(2, || {
+        let (resolver, awaited) = pair();
+        let firing = fire(resolver, 1);
+        let inner = inline(async move { awaited.await });
+        let outer = inline(async move { inner.await });
+        firing.join().unwrap();
+        assert_eq!(outcome(outer), 1);
+    });
+}
+
+#[test]
+fn woken_by_a_fire_and_by_something_else_at_once() {
+    bounded(2, || {
+        let signal = Arc::new(Signal::default());
+        let seen = signal.clone();
+        let (resolver, awaited) = pair();
+        let runtime = Runtime::default();
+        let future = async move {
+            let (first, ()) = futures::future::join(awaited, seen.wait()).await;
+            first.map_err(Failure::from)
+        };
+        let d = begin(
+            future,
+            runtime.clone(),
+            Resumed::InFires,
+            Location::caller(),
+        );
+        let firing = fire(resolver, 1);
+        signal.set();
+        let task = runtime.0.lock().unwrap().take();
+        run(task).join().unwrap();
+        firing.join().unwrap();
+        assert_eq!(outcome(d), 1);
+    });
+}
+
+#[test]
+fn the_runtime_ends_while_a_fire_resumes() {
+    bounded(2, || {
+        let signal = Arc::new(Signal::default());
+        let seen = signal.clone();
+        let (resolver, awaited) = pair();
+        let runtime = Runtime::default();
+        let future = async move {
+            seen.wait().await;
+            awaited.await.map_err(Failure::from)
+        };
+        let d = begin(
+            future,
+            runtime.clone(),
+            Resumed::InFires,
+            Location::caller(),
+        );
+        signal.set();
+        let mut task = runtime.0.lock().unwrap().take().unwrap();
+        let polled = task
+            .as_mut()
+            .poll(&mut std::task::Context::from_waker(Waker::noop()));
+        assert!(polled.is_pending());
+        let firing = fire(resolver, 1);
+        drop(task);
+        firing.join().unwrap();
+        assert_eq!(outcome(d), 1);
     });
 }

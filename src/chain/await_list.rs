@@ -50,6 +50,8 @@ struct Others {
     sweep_at: usize,
     /// Counts those that were noted, to tell their order.
     noted: u64,
+    /// Where an entry was found that is not over.
+    witness: usize,
 }
 
 enum Slot {
@@ -66,6 +68,10 @@ struct Noted {
 }
 
 impl Noted {
+    fn is_good(&self) -> bool {
+        self.state() != AwaitState::Over
+    }
+
     fn state(&self) -> AwaitState {
         self.handle.await_state(self.place)
     }
@@ -77,14 +83,8 @@ const FEW: usize = 32;
 /// Numbers for coroutines.
 static NEXT: Numbers = Numbers::new();
 
-#[cfg(not(tokio_deferred_loom))]
-thread_local! {
+watched_thread_local! {
     /// The list of the coroutine that this thread polls.
-    static CURRENT: RefCell<Option<AwaitList>> = const { RefCell::new(None) };
-}
-
-#[cfg(tokio_deferred_loom)]
-loom::thread_local! {
     static CURRENT: RefCell<Option<AwaitList>> = RefCell::new(None);
 }
 
@@ -107,6 +107,16 @@ impl AwaitList {
             .collect();
         pending.sort_unstable_by_key(|(order, _)| *order);
         pending.into_iter().map(|(_, handle)| handle).collect()
+    }
+
+    /// Whether one of them is awaited, or has its result and was not taken yet.
+    ///
+    /// It looks first at the one that it found the last time, so that many polls
+    /// of a long list take no more than a few looks each.
+    pub(crate) fn is_awaiting(&mut self) -> bool {
+        let others = self.others.as_mut();
+        self.first.as_ref().is_some_and(Noted::is_good)
+            || others.is_some_and(|others| others.has_good())
     }
 
     /// Whether one of them has got its result since the last
@@ -216,6 +226,22 @@ impl Others {
         }
         self.sweep_at = 2 * self.filled;
         over
+    }
+
+    fn has_good(&mut self) -> bool {
+        let slots = self.slots.len();
+        let is_good = |index: &usize| match &self.slots[*index] {
+            Slot::Filled { noted, .. } => noted.is_good(),
+            Slot::Free { .. } => false,
+        };
+        let mut all = (self.witness..slots).chain(0..self.witness.min(slots));
+        let found = if self.filled == 0 {
+            None
+        } else {
+            all.find(is_good)
+        };
+        self.witness = found.unwrap_or(0);
+        found.is_some()
     }
 
     fn next_index(&self) -> usize {

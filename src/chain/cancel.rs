@@ -1,8 +1,8 @@
 //! Asking for a result no more.
 
-use super::Deferred;
-use crate::core::{CancelRequest, Handle};
-use crate::failure::{BoxError, DeferredError};
+use super::{Deferred, Resolver};
+use crate::core::{CancelRequest, DueRun, Handle, pair};
+use crate::failure::{BoxError, DeferredError, catch_and_log, report};
 use futures::future::FusedFuture;
 use std::fmt;
 use std::panic::Location;
@@ -25,7 +25,13 @@ impl<T: Send + 'static> Deferred<T> {
     ///   [`Cancelled`](crate::Cancelled). Stages run as at any fire.
     /// - Waiting for a Deferred that a stage returned: that one is cancelled
     ///   instead, and so on inwards.
-    /// - With a result, or while a stage runs: nothing happens.
+    /// - While a stage runs on another thread: the cancel arrives when that stage
+    ///   is over.
+    /// - With a result, from inside a stage of its own, or while it is paused with
+    ///   its result: nothing happens.
+    ///
+    /// Returns whether somebody was asked, or will be: false if nothing happens.
+    /// What comes of it is up to whoever was asked.
     ///
     /// # Examples
     ///
@@ -33,14 +39,16 @@ impl<T: Send + 'static> Deferred<T> {
     /// use tokio_deferred::{Deferred, testing};
     ///
     /// let (resolver, d) = Deferred::<i32>::new();
-    /// d.cancel();
+    /// assert!(d.cancel());
     /// assert!(resolver.is_cancelled());
     /// resolver.callback(1); // swallowed
+    /// assert!(!d.cancel()); // it has its result
     /// assert!(testing::failure_of(d).is_cancelled());
     /// ```
+    #[doc(alias = "abort")]
     #[track_caller]
-    pub fn cancel(&self) {
-        self.send_cancel(request(None, Location::caller()));
+    pub fn cancel(&self) -> bool {
+        self.send_cancel(request(None, Location::caller()))
     }
 
     /// Cancels, and says why: `reason` is the `source()` of the
@@ -59,8 +67,8 @@ impl<T: Send + 'static> Deferred<T> {
     /// assert_eq!(failure.source().unwrap().to_string(), "the user went away");
     /// ```
     #[track_caller]
-    pub fn cancel_with(&self, reason: impl Into<BoxError>) {
-        self.send_cancel(request(Some(reason.into()), Location::caller()));
+    pub fn cancel_with(&self, reason: impl Into<BoxError>) -> bool {
+        self.send_cancel(request(Some(reason.into()), Location::caller()))
     }
 
     pub(crate) fn send_cancel(&self, request: CancelRequest) -> bool {
@@ -93,6 +101,7 @@ impl<T: Send + 'static> Deferred<T> {
     /// handle.cancel();
     /// assert!(testing::failure_of(d).is_cancelled());
     /// ```
+    #[must_use]
     pub fn cancel_handle(&mut self) -> CancelHandle {
         CancelHandle(self.core_handle())
     }
@@ -106,6 +115,76 @@ impl<T: Send + 'static> Deferred<T> {
     pub(crate) fn pending_handle(&self) -> Option<Handle> {
         let consumer = self.repr.consumer()?;
         (!consumer.is_at_rest()).then(|| consumer.handle())
+    }
+
+    /// Cancels, and returns a future of how it ends.
+    ///
+    /// The cancel is sent at once, before the future is polled. The future is the
+    /// Deferred itself: with [`with_cancel_request`](Deferred::with_cancel_request),
+    /// for a task, or for a coroutine that cleans up, it completes when the
+    /// operation has really ended. Dropped before, it detaches the Deferred.
+    ///
+    /// # Errors
+    ///
+    /// What the Deferred fails with: [`Cancelled`](crate::Cancelled), where nobody
+    /// answered the cancel in another way.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tokio_deferred::Deferred;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let (resolver, d) = Deferred::with_cancel_request(|_why| ());
+    /// let mut ending = std::pin::pin!(d.cancel_and_wait());
+    /// assert!(futures::poll!(&mut ending).is_pending()); // it is asked, and goes on
+    /// resolver.callback("closed");
+    /// assert_eq!(ending.await.unwrap(), "closed");
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn cancel_and_wait(
+        self,
+    ) -> impl Future<Output = Result<T, DeferredError>> + Send + Unpin + use<T> {
+        self.send_cancel(request(None, Location::caller()));
+        self
+    }
+
+    /// Protects the operation from cancels of the Deferred that this returns.
+    ///
+    /// Such a cancel detaches the operation: the Deferred returned fails with
+    /// [`Cancelled`](crate::Cancelled) at once, and the operation goes on. A value
+    /// that it brings later is dropped, and a failure is reported as unhandled.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tokio_deferred::{Deferred, testing};
+    ///
+    /// let (commit, d) = Deferred::<()>::new();
+    /// let d = d.shield();
+    /// d.cancel();
+    /// assert!(testing::failure_of(d).is_cancelled());
+    /// assert!(!commit.is_cancelled());
+    /// # commit.callback(());
+    /// ```
+    #[track_caller]
+    pub fn shield(self) -> Deferred<T> {
+        let (made, label) = (self.made(), self.label_of());
+        let (producer, consumer) = pair(Location::caller());
+        let resolver = Resolver::new(producer);
+        self.end(move |result| match resolver.try_fire_for(result) {
+            Ok(due) => due,
+            Err(Err(failure)) => {
+                report(failure, made, label);
+                DueRun::NONE
+            }
+            Err(Ok(value)) => {
+                catch_and_log("the drop of a value", || drop(value));
+                DueRun::NONE
+            }
+        });
+        Deferred::in_chain(consumer)
     }
 
     /// Makes dropping cancel, instead of detach.
@@ -144,17 +223,42 @@ impl<T: Send + 'static> Deferred<T> {
 pub struct CancelHandle(Handle);
 
 impl CancelHandle {
-    /// Cancels, as [`Deferred::cancel`] does.
+    /// Cancels, and returns whether somebody was asked, as [`Deferred::cancel`]
+    /// does.
+    #[doc(alias = "abort")]
     #[track_caller]
-    pub fn cancel(&self) {
-        self.0.cancel(request(None, Location::caller()));
+    pub fn cancel(&self) -> bool {
+        self.0.cancel(request(None, Location::caller()))
     }
 
     /// Cancels and says why, as [`Deferred::cancel_with`] does.
     #[track_caller]
-    pub fn cancel_with(&self, reason: impl Into<BoxError>) {
+    pub fn cancel_with(&self, reason: impl Into<BoxError>) -> bool {
         self.0
-            .cancel(request(Some(reason.into()), Location::caller()));
+            .cancel(request(Some(reason.into()), Location::caller()))
+    }
+
+    /// Returns whether there is nothing to cancel at the moment: the Deferred has
+    /// its result, or, if a stage returned this Deferred, passed it on.
+    ///
+    /// A stage that is added later may bring something to cancel again.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tokio_deferred::Deferred;
+    ///
+    /// let (resolver, mut d) = Deferred::new();
+    /// let handle = d.cancel_handle();
+    /// assert!(!handle.is_finished());
+    /// resolver.callback(1);
+    /// assert!(handle.is_finished());
+    /// assert!(!handle.cancel());
+    /// # drop(d);
+    /// ```
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.0.is_finished()
     }
 }
 
@@ -191,6 +295,7 @@ impl<T: Send + 'static> CancelOnDrop<T> {
     }
 
     /// Returns a reference to the Deferred.
+    #[must_use]
     pub fn get_ref(&self) -> &Deferred<T> {
         self.0.as_ref().expect("taken only by value")
     }

@@ -54,6 +54,29 @@ impl<T: Send + 'static> Deferred<T> {
         });
     }
 
+    /// Lets this chain go on by itself, and says that this is meant: the same as
+    /// dropping the Deferred.
+    ///
+    /// Its stages still run. A failure that nobody handled is reported;
+    /// [`log_errors`](Deferred::log_errors) says that this is what is wanted.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    /// use tokio_deferred::Deferred;
+    ///
+    /// let (tx, rx) = mpsc::channel();
+    /// let (resolver, d) = Deferred::new();
+    /// d.map(move |n: i32| tx.send(n).unwrap()).detach();
+    /// resolver.callback(1);
+    /// assert_eq!(rx.recv().unwrap(), 1);
+    /// ```
+    #[doc(alias = "forget")]
+    pub fn detach(self) {
+        drop(self);
+    }
+
     /// Ends this chain with a function that takes the result, and may return the
     /// run of another chain that it fired. Its panics are caught, and only said
     /// through `tracing`: it is no user's code.

@@ -23,9 +23,11 @@ use std::panic::Location;
 /// the later stages to a task.
 ///
 /// A Deferred *is* a [`Future`], under any executor: `d.await` gives
-/// `Result<T, DeferredError>`. It needs no stage at the end, and is no
-/// `#[must_use]`: *dropping* it detaches it, and its stages still run. If what
-/// they end with is a failure, it is reported as unhandled, once
+/// `Result<T, DeferredError>`. A Deferred that is not needed any more is awaited,
+/// returned, or ended ([`log_errors`](Deferred::log_errors),
+/// [`detach`](Deferred::detach)): the compiler says so where one is forgotten.
+/// *Dropping* it detaches it, and its stages still run. If what they end with is
+/// a failure, it is reported as unhandled, once
 /// ([`debug::set_unhandled_hook`](crate::debug::set_unhandled_hook)).
 /// [`cancel_on_drop`](Deferred::cancel_on_drop) gives the other behaviour.
 ///
@@ -44,6 +46,10 @@ use std::panic::Location;
 /// resolver.callback("41".to_owned()); // the stages run here
 /// assert_eq!(testing::success_of(d), 42);
 /// ```
+#[doc(alias = "oneshot")]
+#[doc(alias = "promise")]
+#[doc(alias = "CompletableFuture")]
+#[must_use = "await it, return it, or end it with log_errors() or detach()"]
 pub struct Deferred<T> {
     pub(super) repr: Repr<T>,
 }

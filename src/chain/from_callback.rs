@@ -202,6 +202,7 @@ impl<S: Started> Started for Result<S, Failure> {
 
 /// Of a function that only panics: the type `!`, which has no name yet where a
 /// type is written.
+#[diagnostic::do_not_recommend]
 impl Started for sealed::Never {
     fn apply_to<T: Send + 'static>(
         self,

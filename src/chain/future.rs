@@ -101,6 +101,7 @@ impl<T: Send + 'static> Deferred<T> {
     /// assert!(d.is_fired());
     /// ```
     #[doc(alias = "called")]
+    #[must_use]
     pub fn is_fired(&self) -> bool {
         self.repr.is_fired()
     }

@@ -14,25 +14,31 @@
 
 mod await_list;
 mod cancel;
+mod cancel_request;
 mod conclude;
 mod construct;
 mod deferred;
 mod fire_once;
 pub(crate) mod from_callback;
 mod future;
+#[cfg(all(test, tokio_deferred_loom))]
+mod models;
 mod outcome;
+mod park;
 mod pause;
 mod resolver;
+mod rust_names;
 mod shared_resolver;
 pub(crate) mod stages;
 
 pub use crate::core::Resolver;
 pub(crate) use await_list::{AwaitList, enter, hide_from_sendable};
 pub use cancel::{CancelHandle, CancelOnDrop};
+pub use cancel_request::CancelReason;
 pub use deferred::Deferred;
 pub(crate) use fire_once::FireOnce;
 pub use from_callback::Started;
-pub use outcome::Outcome;
+pub use outcome::{Outcome, Recovery};
 pub(crate) use outcome::{StageResult, sealed};
 pub use pause::Pause;
 pub use shared_resolver::SharedResolver;

@@ -13,6 +13,10 @@ use std::panic::Location;
 /// implementations, so `|n| Ok(n + 1)` and `?` need no annotations; for a
 /// plain value there is [`Deferred::map`].
 ///
+/// A callback that uses `?` returns a `Result`, so it cannot end with a Deferred.
+/// It takes two stages: one that ends with `Ok(..)`, and one that returns the
+/// Deferred.
+///
 /// # Examples
 ///
 /// ```
@@ -29,6 +33,7 @@ use std::panic::Location;
     label = "returns neither a `Result<_, Failure>`, nor a `Deferred<_>`, nor `()`",
     note = "for a plain value, return `Ok(value)`, or use `map` in place of `add_callback`",
     note = "for a `Result` with another error, use `?` and `Ok(..)`, or `.or_fail()` from `OrFail`",
+    note = "for a future, return `Deferred::from_coroutine(future)`",
     note = "for a `Deferred<Deferred<_>>`, add `.flatten()`",
     note = "for a callback that only panics, name a type: `|_| -> Result<(), Failure> {{ panic!() }}`"
 )]
@@ -43,6 +48,38 @@ pub trait Outcome: sealed::Sealed {
     #[doc(hidden)]
     fn into_stage_result(self) -> StageResult<Self::Output>;
 }
+
+/// What an errback of a `Deferred<T>` may return: an [`Outcome`] whose value is a
+/// `T`, because a value passes an errback by.
+///
+/// # Examples
+///
+/// ```
+/// use tokio_deferred::{Deferred, Failure, Recovery, testing};
+///
+/// /// Adds `recover` and says so.
+/// fn recovered<R: Recovery<i32>>(
+///     d: Deferred<i32>,
+///     recover: impl FnOnce(Failure) -> R + Send + 'static,
+/// ) -> Deferred<i32> {
+///     d.inspect_err(|failure| println!("recovering from {failure}")).add_errback(recover)
+/// }
+///
+/// let d = recovered(Deferred::fail("no number"), |_| Ok(0));
+/// assert_eq!(testing::success_of(d), 0);
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "an errback of a `Deferred<{T}>` cannot return `{Self}`",
+    label = "returns neither a `Result<{T}, Failure>`, nor a `Deferred<{T}>`",
+    note = "for an errback that only looks at the failure, as logging does, use `inspect_err`",
+    note = "to recover with a value, return `Ok(value)`; to send the failure on, `Err(failure)`",
+    note = "for a future, return `Deferred::from_coroutine(future)`",
+    note = "where the callback and the errback come to another type, use `add_callbacks` or `add_both`"
+)]
+pub trait Recovery<T>: Outcome<Output = T> {}
+
+#[diagnostic::do_not_recommend]
+impl<T, R: Outcome<Output = T>> Recovery<T> for R {}
 
 /// What a callback came to, for the chain it is on.
 #[doc(hidden)]

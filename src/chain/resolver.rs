@@ -82,13 +82,25 @@ impl<T: Send + 'static> Resolver<T> {
     /// Fires the Deferred at the end of another, which is to go on with its
     /// run.
     pub(crate) fn fire_for(self, result: Result<T, Failure>) -> DueRun {
-        match self.producer.fire_for(result, false) {
+        match self.try_fire_for(result) {
             Ok(due) => due,
             Err(late) => {
                 swallow(late);
                 DueRun::NONE
             }
         }
+    }
+
+    /// The same.
+    ///
+    /// # Errors
+    ///
+    /// The result, if the Deferred was cancelled before.
+    pub(crate) fn try_fire_for(
+        self,
+        result: Result<T, Failure>,
+    ) -> Result<DueRun, Result<T, Failure>> {
+        self.producer.fire_for(result, false)
     }
 
     /// The same, if somebody can see it.
@@ -180,6 +192,7 @@ impl<T: Send + 'static> Resolver<T> {
     /// worker.join().unwrap();
     /// # drop(d.add_errback(|_| Ok(())));
     /// ```
+    #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.producer.is_cancelled()
     }
@@ -246,6 +259,7 @@ impl<T: Send + 'static> Resolver<T> {
     /// assert!(!resolver.is_observed());
     /// # resolver.callback(());
     /// ```
+    #[must_use]
     pub fn is_observed(&self) -> bool {
         self.producer.is_seen()
     }

@@ -5,7 +5,7 @@
 //! scope returns (rust-lang/rust#47949), and a user's value would be lost.
 
 use super::outcome::step_of;
-use super::{Deferred, Outcome};
+use super::{Deferred, Outcome, Recovery};
 use crate::core::{Handles, Site, Stage, Step};
 use crate::failure::Failure;
 use std::any::type_name;
@@ -266,7 +266,7 @@ impl<T: Send + 'static> Deferred<T> {
     #[doc(alias = "catch")]
     #[inline]
     #[track_caller]
-    pub fn add_errback<R: Outcome<Output = T>>(
+    pub fn add_errback<R: Recovery<T>>(
         self,
         f: impl FnOnce(Failure) -> R + Send + 'static,
     ) -> Deferred<T> {
@@ -292,7 +292,7 @@ impl<T: Send + 'static> Deferred<T> {
     #[doc(alias = "addCallbacks")]
     #[inline]
     #[track_caller]
-    pub fn add_callbacks<A: Outcome, B: Outcome<Output = A::Output>>(
+    pub fn add_callbacks<A: Outcome, B: Recovery<A::Output>>(
         self,
         f: impl FnOnce(T) -> A + Send + 'static,
         g: impl FnOnce(Failure) -> B + Send + 'static,

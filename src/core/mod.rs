@@ -153,7 +153,8 @@ pub(crate) use ends::{
 pub(crate) use engine::{
     cancel::{Attempt, Running, Sent},
     due_run::DueRun,
-    span::CurrentSpan,
+    resume::{is_in_wake, wake_and_resume},
+    span::{CurrentSpan, current_span, in_span},
     trampoline::{drains, is_deep, nested, trampoline},
 };
 pub(crate) use memory::{

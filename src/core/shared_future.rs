@@ -1,5 +1,6 @@
 //! A future in a shared object, polled in place by whoever has its turn.
 
+use super::engine::resume::{self, Resume};
 use super::memory::cancel_hooks::{CancelRequest, Delegate};
 use crate::sync::{AtomicBool, Ordering, Spin, UnsafeCell};
 use futures::task::{ArcWake, waker, waker_ref};
@@ -13,62 +14,85 @@ use std::task::{Context, Poll, Waker};
 ///
 /// Which thread may poll or drop the future is the controller's business, so a
 /// turn is hardly ever waited for: only by a cancel that meets the poll of one
-/// of Tokio's own futures, and by the end of a runtime that meets a cancel. So
-/// what keeps a second one out is cheaper than a mutex, which would be half of
-/// the cost of a short poll.
-pub(crate) struct SharedFuture<F, C>(Arc<Inner<F, C>>);
+/// of Tokio's own futures. So what keeps a second one out is cheaper than a
+/// mutex, which would be half of the cost of a short poll.
+pub(crate) struct SharedFuture<F, C: Controller<F>>(Arc<Inner<F, C>>);
 
-struct Inner<F, C> {
-    /// Somebody polls or drops the future.
+struct Inner<F, C: Controller<F>> {
+    /// A thread has its turn.
     taken: AtomicBool,
-    future: UnsafeCell<Option<F>>,
+    inside: UnsafeCell<Inside<F, C::Local>>,
     control: C,
 }
 
-// SAFETY: the future is reached by whoever set `taken`, one at a time, and so
-// has to be Send only.
-unsafe impl<F: Send, C: Sync> Sync for Inner<F, C> {}
+/// What belongs to the thread that has its turn.
+struct Inside<F, L> {
+    future: Option<F>,
+    local: L,
+}
+
+// SAFETY: the future and the local part are reached by whoever set `taken`, one
+// at a time, and so have to be Send only.
+unsafe impl<F: Send, C: Controller<F>> Sync for Inner<F, C> {}
 
 /// A [`SharedFuture`] future with its first turn.
-pub(crate) struct FirstTurn<F, C>(SharedFuture<F, C>);
+pub(crate) struct FirstTurn<F, C: Controller<F>>(SharedFuture<F, C>);
 
-impl<F: Future + Send + 'static, C: Controller> FirstTurn<F, C> {
+impl<F: Future + Send + 'static, C: Controller<F>> FirstTurn<F, C> {
     /// Polls the future; a panic of it is the caller's.
     pub(crate) fn poll(self) -> (SharedFuture<F, C>, std::thread::Result<Poll<F::Output>>) {
-        let polled = catch_unwind(AssertUnwindSafe(|| {
-            let turn = Turn(&self.0.0.taken);
-            Inner::poll_in(&self.0.0, turn)
-        }));
+        let polled = catch_unwind(AssertUnwindSafe(|| Inner::poll(&self.0.0, Turn(&self.0.0))));
         (self.0, polled)
     }
 }
 
 /// The turn of one thread at the future.
-struct Turn<'a>(&'a AtomicBool);
+pub(crate) struct Turn<'a, F, C: Controller<F>>(&'a Inner<F, C>);
 
-impl Drop for Turn<'_> {
+impl<F, C: Controller<F>> Turn<'_, F, C> {
+    /// What belongs to the thread that has its turn, beside the future.
+    pub(crate) fn local(&mut self) -> &mut C::Local {
+        self.0.inside.with_mut(|inside| {
+            // SAFETY: it is our turn, and `self` is borrowed as long as this is.
+            unsafe { &mut (*inside).local }
+        })
+    }
+
+    /// Drops the future, in place.
+    pub(crate) fn clear(&mut self) {
+        self.0.inside.with_mut(|inside| {
+            // SAFETY: it is our turn. Not by `take`, which would move it.
+            unsafe { (*inside).future = None };
+        });
+    }
+}
+
+impl<F, C: Controller<F>> Drop for Turn<'_, F, C> {
     fn drop(&mut self) {
         // ORDERING: Release: the next one sees what this one did.
-        self.0.store(false, Ordering::Release);
+        self.0.taken.store(false, Ordering::Release);
     }
 }
 
 /// What controls a [`SharedFuture`] future.
-pub(crate) trait Controller: Send + Sync + 'static {
+pub(crate) trait Controller<F>: Send + Sync + Sized + 'static {
+    /// What belongs to the thread that has its turn, beside the future.
+    type Local: Send;
     /// The future's waker was woken.
-    fn woken(&self);
-    /// The Deferred was cancelled; `clear` drops the future.
-    ///
-    /// `waker` makes a waker that calls [`woken`](Controller::woken).
-    fn cancel(&self, request: CancelRequest, clear: &dyn Fn(), waker: &dyn Fn() -> Waker);
+    fn woken(co: SharedFuture<F, Self>);
+    /// The Deferred was cancelled.
+    fn cancel(co: SharedFuture<F, Self>, request: CancelRequest);
     /// The Deferred was dropped, unfired and with nothing on it.
     fn unseen(&self, _clear: &dyn Fn()) {}
+    /// A thread of this library, to which the controller gave the future by
+    /// [`SharedFuture::resume`], is ready for it.
+    fn resumed(_co: SharedFuture<F, Self>) {}
 }
 
 /// A [`Controller`] of a future that somebody keeps among others.
-pub(crate) trait OutputSink<O>: Controller {
+pub(crate) trait OutputSink<F: Future>: Controller<F> {
     /// The future came to `output`.
-    fn ready(&self, output: O);
+    fn ready(&self, output: F::Output);
 }
 
 /// A [`SharedFuture`] future of whatever type.
@@ -79,37 +103,42 @@ pub(crate) trait PollErased: Send + Sync {
     fn clear(&self);
 }
 
-impl<F, C> Clone for SharedFuture<F, C> {
+impl<F, C: Controller<F>> Clone for SharedFuture<F, C> {
     fn clone(&self) -> Self {
         SharedFuture(self.0.clone())
     }
 }
 
-impl<F, C> SharedFuture<F, C> {
-    pub(crate) fn new(future: F, control: C) -> Self {
-        SharedFuture(Inner::new(future, control, false))
+impl<F, C: Controller<F>> SharedFuture<F, C> {
+    pub(crate) fn new(future: F, local: C::Local, control: C) -> Self {
+        SharedFuture(Inner::new(future, local, control, false))
     }
 
     /// Makes one whose first turn is the maker's: nobody else can want it yet,
     /// so it need not be taken.
-    pub(crate) fn with_turn(future: F, control: C) -> FirstTurn<F, C> {
-        FirstTurn(SharedFuture(Inner::new(future, control, true)))
+    pub(crate) fn with_turn(future: F, local: C::Local, control: C) -> FirstTurn<F, C> {
+        FirstTurn(SharedFuture(Inner::new(future, local, control, true)))
     }
 
     pub(crate) fn control(&self) -> &C {
         &self.0.control
     }
 
-    /// Drops the future, in place.
-    pub(crate) fn clear(&self) {
-        self.0.clear();
+    /// Takes a turn. The thread that has it must not ask for another.
+    pub(crate) fn turn(&self) -> Turn<'_, F, C> {
+        self.0.turn()
     }
 }
 
-impl<F: Future + Send + 'static, C: Controller> SharedFuture<F, C> {
+impl<F: Future + Send + 'static, C: Controller<F>> SharedFuture<F, C> {
     /// Polls the future; pending for ever, once it was dropped.
     pub(crate) fn poll(&self) -> Poll<F::Output> {
-        Inner::poll(&self.0)
+        Inner::poll(&self.0, self.turn())
+    }
+
+    /// Whether this thread polls this future, and no other inside of that.
+    pub(crate) fn is_polled_here(&self) -> bool {
+        resume::is_polled(Arc::as_ptr(&self.0).cast())
     }
 
     /// Makes a waker that calls [`Controller::woken`].
@@ -121,24 +150,76 @@ impl<F: Future + Send + 'static, C: Controller> SharedFuture<F, C> {
         self.0.clone()
     }
 
+    /// Has [`Controller::resumed`] called by this thread, outside of wakers: at
+    /// once, if `now`, else when the fire that it is in is over.
+    pub(crate) fn resume(self, now: bool) {
+        if now {
+            resume::resume(self.0);
+        } else {
+            resume::put(self.0);
+        }
+    }
+
     pub(crate) fn look(&self) -> Arc<dyn PollErased>
     where
-        C: OutputSink<F::Output>,
+        C: OutputSink<F>,
     {
         self.0.clone()
     }
 }
 
-impl<F: Future + Send + 'static, C: Controller> Inner<F, C> {
-    fn poll(this: &Arc<Self>) -> Poll<F::Output> {
-        Inner::poll_in(this, this.turn())
+impl<F, C> PollErased for Inner<F, C>
+where
+    F: Future + Send + 'static,
+    C: OutputSink<F>,
+{
+    fn look(self: Arc<Self>) -> Option<Arc<dyn PollErased>> {
+        match Inner::poll(&self, self.turn()) {
+            Poll::Ready(output) => {
+                self.control.ready(output);
+                None
+            }
+            Poll::Pending => Some(self),
+        }
     }
 
-    fn poll_in(this: &Arc<Self>, _turn: Turn<'_>) -> Poll<F::Output> {
+    fn clear(&self) {
+        self.turn().clear();
+    }
+}
+
+impl<F, C: Controller<F>> Inner<F, C> {
+    fn new(future: F, local: C::Local, control: C, taken: bool) -> Arc<Self> {
+        let future = Some(future);
+        Arc::new(Inner {
+            taken: AtomicBool::new(taken),
+            inside: UnsafeCell::new(Inside { future, local }),
+            control,
+        })
+    }
+
+    fn turn(&self) -> Turn<'_, F, C> {
+        let mut spin = Spin::new();
+        // ORDERING: Acquire: we see what the one before did; of a failure there
+        // is nothing to see.
+        while self
+            .taken
+            .compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed)
+            .is_err()
+        {
+            spin.wait();
+        }
+        Turn(self)
+    }
+}
+
+impl<F: Future + Send + 'static, C: Controller<F>> Inner<F, C> {
+    fn poll(this: &Arc<Self>, _turn: Turn<'_, F, C>) -> Poll<F::Output> {
+        let _polled = resume::Polled::enter(Arc::as_ptr(this).cast());
         let waker = waker_ref(this);
-        this.future.with_mut(|future| {
+        this.inside.with_mut(|inside| {
             // SAFETY: it is our turn.
-            let Some(future) = (unsafe { &mut *future }) else {
+            let Some(future) = (unsafe { &mut (*inside).future }) else {
                 return Poll::Pending;
             };
             // SAFETY: the future stays where it is until it is dropped: it is
@@ -150,72 +231,28 @@ impl<F: Future + Send + 'static, C: Controller> Inner<F, C> {
     }
 }
 
-impl<F, C> PollErased for Inner<F, C>
-where
-    F: Future + Send + 'static,
-    C: OutputSink<F::Output>,
-{
-    fn look(self: Arc<Self>) -> Option<Arc<dyn PollErased>> {
-        match Inner::poll(&self) {
-            Poll::Ready(output) => {
-                self.control.ready(output);
-                None
-            }
-            Poll::Pending => Some(self),
-        }
+impl<F: Send + 'static, C: Controller<F>> ArcWake for Inner<F, C> {
+    fn wake(self: Arc<Self>) {
+        C::woken(SharedFuture(self));
     }
 
-    fn clear(&self) {
-        Inner::clear(self);
-    }
-}
-
-impl<F, C> Inner<F, C> {
-    fn new(future: F, control: C, taken: bool) -> Arc<Self> {
-        Arc::new(Inner {
-            taken: AtomicBool::new(taken),
-            future: UnsafeCell::new(Some(future)),
-            control,
-        })
-    }
-
-    fn turn(&self) -> Turn<'_> {
-        let mut spin = Spin::new();
-        // ORDERING: Acquire: we see what the one before did; of a failure there
-        // is nothing to see.
-        while self
-            .taken
-            .compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed)
-            .is_err()
-        {
-            spin.wait();
-        }
-        Turn(&self.taken)
-    }
-
-    fn clear(&self) {
-        let _turn = self.turn();
-        self.future.with_mut(|future| {
-            // SAFETY: it is our turn. Not by `take`, which would move it.
-            unsafe { *future = None };
-        });
-    }
-}
-
-impl<F: Send + 'static, C: Controller> ArcWake for Inner<F, C> {
     fn wake_by_ref(this: &Arc<Self>) {
-        this.control.woken();
+        C::woken(SharedFuture(this.clone()));
     }
 }
 
-impl<F: Send + 'static, C: Controller> Delegate for Inner<F, C> {
+impl<F: Send + 'static, C: Controller<F>> Resume for Inner<F, C> {
+    fn resume(self: Arc<Self>) {
+        C::resumed(SharedFuture(self));
+    }
+}
+
+impl<F: Send + 'static, C: Controller<F>> Delegate for Inner<F, C> {
     fn cancel(self: Arc<Self>, request: CancelRequest) {
-        let waker = || waker(self.clone());
-        self.control
-            .cancel(request, &|| Inner::clear(&self), &waker);
+        C::cancel(SharedFuture(self), request);
     }
 
     fn unseen(&self) {
-        self.control.unseen(&|| self.clear());
+        self.control.unseen(&|| self.turn().clear());
     }
 }

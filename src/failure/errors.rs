@@ -395,6 +395,30 @@ impl QueueClosed {
     }
 }
 
+/// A key was inserted into a [`ResolverMap`](crate::ResolverMap) while another
+/// Deferred waited for it.
+///
+/// # Examples
+///
+/// ```
+/// use tokio_deferred::{DuplicateKey, ResolverMap, testing};
+///
+/// let replies = ResolverMap::<_, ()>::new();
+/// let waits = replies.insert(1);
+/// assert!(testing::failure_of(replies.insert(1)).is::<DuplicateKey>());
+/// # drop(waits);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("another Deferred waits for this key")]
+#[non_exhaustive]
+pub struct DuplicateKey;
+
+impl DuplicateKey {
+    pub(crate) fn new() -> Self {
+        DuplicateKey
+    }
+}
+
 /// A `put` came while the queue was full, as Twisted's `QueueOverflow` says, or
 /// after it was closed. The error holds the value that was refused.
 ///

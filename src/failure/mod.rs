@@ -24,8 +24,8 @@ mod value;
 pub use deferred_error::DeferredError;
 pub(crate) use errors::SharedReason;
 pub use errors::{
-    AlreadyLocking, AlreadyTaken, Cancelled, CannotBlock, NoRuntime, NoRuntimeKind, QueueClosed,
-    QueueOverflow, QueueUnderflow, ResolverDropped, ReturnedItself, TimedOut,
+    AlreadyLocking, AlreadyTaken, Cancelled, CannotBlock, DuplicateKey, NoRuntime, NoRuntimeKind,
+    QueueClosed, QueueOverflow, QueueUnderflow, ResolverDropped, ReturnedItself, TimedOut,
 };
 pub use group::{FailureGroup, FirstError};
 pub use or_fail::OrFail;

@@ -187,6 +187,14 @@ impl Failure {
         )
     }
 
+    /// One that is not reported if nobody handles it.
+    pub(crate) fn quiet(
+        error: impl Error + Send + Sync + 'static,
+        at: &'static Location<'static>,
+    ) -> Self {
+        Failure::build(Plain(Some(error)), Path::new(at), true, None)
+    }
+
     /// For a Deferred whose failure nobody can see.
     pub(crate) fn unseen(at: &'static Location<'static>) -> Self {
         Failure::cancelled(None, true, at)

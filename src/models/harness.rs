@@ -154,12 +154,14 @@ impl Wakes {
     }
 }
 
-/// The value, or why there is none: -1 cancelled, -2 the resolver was dropped.
+/// The value, or why there is none: -1 cancelled, -2 the resolver was dropped, -3
+/// the runtime is gone.
 pub(crate) fn outcome<V: OutputSink>(d: Deferred<V>) -> i32 {
     match d.try_result().expect("it has its result") {
         Ok(value) => value.borrow().0,
         Err(failure) if failure.is_cancelled() => -1,
         Err(failure) if failure.is_resolver_dropped() => -2,
+        Err(failure) if failure.is::<crate::NoRuntime>() => -3,
         Err(failure) => panic!("{failure:?}"),
     }
 }

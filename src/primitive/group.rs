@@ -106,7 +106,7 @@ struct State<T, R> {
     resolver: Option<Resolver<R>>,
     /// By child, in order: where its value goes back to. Most have no such
     /// place.
-    homes: Vec<(usize, GiveBack<T>)>,
+    homes: Vec<(usize, Option<GiveBack<T>>)>,
 }
 
 /// Children, and the Deferred that their results go to.
@@ -155,6 +155,8 @@ impl<T: Send + 'static, C: Combine<T>> Group<T, C> {
         made: &'static Location<'static>,
     ) -> (Arc<Self>, Deferred<C::Output>) {
         let has_homes = !homes.is_empty();
+        let homes = homes.into_iter().map(|(index, home)| (index, Some(home)));
+        let homes = homes.collect();
         let slots: Vec<_> = handles.into_iter().map(ChildSlot::Waiting).collect();
         let state = State {
             entered: slots.len(),
@@ -205,7 +207,7 @@ impl<T: Send + 'static, C: Combine<T>> Group<T, C> {
         let mut state = lock(&self.state);
         let index = state.entered;
         state.entered += 1;
-        state.homes.extend(home.map(|home| (index, home)));
+        state.homes.extend(home.map(|home| (index, Some(home))));
         if state.decided {
             let unwanted = state.cancelled || self.options.cancel_rest;
             drop(state);
@@ -407,7 +409,7 @@ impl<T: Send + 'static, C: Combine<T>> Group<T, C> {
             .homes
             .binary_search_by_key(&index, |home| home.0)
             .ok()?;
-        Some(state.homes.remove(place).1)
+        state.homes[place].1.take()
     }
 }
 

@@ -6,19 +6,24 @@
 mod cancel_scope;
 mod cancel_when;
 mod concurrency;
+mod event;
 mod filesystem_lock;
 mod gather;
 mod group;
 mod join;
+mod line;
 mod list;
 mod lock;
 #[cfg(all(test, tokio_deferred_loom))]
 mod models;
+mod numbered;
 mod queue;
 mod queue_stream;
 mod race;
+mod resolver_map;
 mod runner;
 mod semaphore;
+mod set;
 mod share;
 mod tasks;
 mod timeout;
@@ -26,6 +31,7 @@ mod wait_queue;
 
 pub(crate) use cancel_scope::{CancelScope, Met};
 pub use concurrency::{ConcurrentMap, map_with_concurrency};
+pub use event::Event;
 pub use filesystem_lock::{DeferredFilesystemLock, FilesystemLockGuard, LockFileError};
 pub use gather::gather_results;
 pub use join::{JoinAll, join};
@@ -34,7 +40,9 @@ pub use lock::{DeferredLock, DeferredLockGuard};
 pub use queue::DeferredQueue;
 pub use queue_stream::DeferredQueueStream;
 pub use race::race;
+pub use resolver_map::ResolverMap;
 pub use semaphore::DeferredSemaphore;
+pub use set::DeferredSet;
 pub use share::SharedDeferred;
 pub(crate) use timeout::Strike;
 

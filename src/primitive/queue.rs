@@ -5,7 +5,7 @@
 //! - **[items or gets]** Under the lock the queue has items or waiting gets, or
 //!   neither, never both. An item on its way from one to the other belongs to
 //!   the thread that took it out.
-//! - **[one taker]** A get that waits has its resolver in the map. The thread
+//! - **[one taker]** A get that waits has its resolver in the line. The thread
 //!   that takes the resolver out fires it. So a get has one end: an item, a
 //!   cancel, the drop of its Deferred, a close, or the end of the queue.
 //! - **[numbers]** An item gets its number when it is first handed out, and
@@ -18,6 +18,7 @@
 //!   whose drop ends the queue for the gets; streams own [`Shared`], so that
 //!   they still get what is kept.
 
+use super::line::Line;
 use crate::bridge::failed_start;
 use crate::chain::{Deferred, Resolver};
 use crate::core::{CancelRequest, Delegate, ReturnTo};
@@ -76,9 +77,8 @@ struct State<T> {
     returned: BTreeMap<u64, T>,
     /// The number of the next item that is handed out for the first time.
     next_item: u64,
-    /// The gets that wait, by number, which is their order.
-    gets: BTreeMap<u64, Waiting<T>>,
-    next_get: u64,
+    /// The gets that wait.
+    gets: Line<Waiting<T>>,
     closed: bool,
 }
 
@@ -147,8 +147,7 @@ impl<T: Send + 'static> DeferredQueue<T> {
                 items: VecDeque::new(),
                 returned: BTreeMap::new(),
                 next_item: 0,
-                gets: BTreeMap::new(),
-                next_get: 0,
+                gets: Line::new(),
                 closed: false,
             }),
         });
@@ -253,9 +252,9 @@ impl<T: Send + 'static> DeferredQueue<T> {
         let gets = {
             let mut state = lock(&self.shared().state);
             state.closed = true;
-            std::mem::take(&mut state.gets)
+            state.gets.take()
         };
-        for Waiting { resolver, get } in gets.into_values() {
+        for Waiting { resolver, get } in gets {
             resolver.fire(Err(Failure::from_error(QueueClosed::new(), get.made)));
         }
     }
@@ -360,8 +359,7 @@ impl<T: Send + 'static> Shared<T> {
         if backlog.is_some_and(|backlog| state.gets.len() >= backlog) {
             return Got::Full;
         }
-        let place = state.next_get;
-        state.next_get += 1;
+        let place = state.gets.next_number();
         let get = Arc::new(Get {
             queue: Arc::downgrade(self),
             place,
@@ -370,7 +368,7 @@ impl<T: Send + 'static> Shared<T> {
         });
         let (resolver, d) = Deferred::with_delegate(made, get.clone());
         let d = d.return_to(get.clone()).fired_by("a queue");
-        state.gets.insert(place, Waiting { resolver, get });
+        state.gets.push(Waiting { resolver, get });
         Got::Waits(d)
     }
 
@@ -384,7 +382,7 @@ impl<T: Send + 'static> Shared<T> {
     ) -> Option<T> {
         loop {
             let mut state = lock(&self.state);
-            let Some((_, Waiting { resolver, get })) = state.gets.pop_first() else {
+            let Some(Waiting { resolver, get }) = state.gets.pop_first() else {
                 if !may(&state) {
                     return Some(item);
                 }
@@ -414,10 +412,10 @@ impl<T> Drop for Handle<T> {
         let gets = {
             let mut state = lock(&self.0.state);
             state.closed = true;
-            std::mem::take(&mut state.gets)
+            state.gets.take()
         };
         // Each drop of a resolver fires its get.
-        drop(gets);
+        gets.for_each(drop);
     }
 }
 
@@ -435,7 +433,7 @@ struct Get<T> {
 impl<T> Get<T> {
     fn take(&self) -> Option<Resolver<T>> {
         let queue = self.queue.upgrade()?;
-        let waiting = lock(&queue.state).gets.remove(&self.place)?;
+        let waiting = lock(&queue.state).gets.remove(self.place)?;
         Some(waiting.resolver)
     }
 }

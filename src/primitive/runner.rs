@@ -28,11 +28,26 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
+/// What a thread that runs a runner looks at.
+#[derive(Clone, Copy)]
+struct View {
+    /// The lane, by address; 0 is none.
+    lane: usize,
+    /// A wake left it to this runner to come.
+    missed: bool,
+}
+
+impl View {
+    const NONE: Self = View {
+        lane: 0,
+        missed: false,
+    };
+}
+
 #[cfg(not(tokio_deferred_loom))]
 thread_local! {
-    /// The lane whose runner this thread is running, by address. The address of
-    /// the cell itself says which thread this is.
-    static LOOKING_AT: Cell<usize> = const { Cell::new(0) };
+    /// The address of the cell itself says which thread this is.
+    static VIEW: Cell<View> = const { Cell::new(View::NONE) };
     /// Whether this thread makes a task inside of a wake.
     static IN_A_WAKE: Cell<bool> = const { Cell::new(false) };
 }
@@ -40,13 +55,26 @@ thread_local! {
 // The model checker's threads have thread-locals of their own.
 #[cfg(tokio_deferred_loom)]
 loom::thread_local! {
-    static LOOKING_AT: Cell<usize> = Cell::new(0);
+    static VIEW: Cell<View> = Cell::new(View::NONE);
     static IN_A_WAKE: Cell<bool> = Cell::new(false);
 }
 
-/// This thread, and the lane that it is looking at.
-fn here() -> (usize, usize) {
-    LOOKING_AT.with(|lane| (std::ptr::from_ref(lane).addr(), lane.get()))
+/// Which thread this is.
+fn this_thread() -> usize {
+    VIEW.with(|view| std::ptr::from_ref(view).addr())
+}
+
+/// Whether this thread runs a runner of the lane, which then takes note that it
+/// has to look at the list once more.
+fn leave_it_to_the_runner_here(lane: usize) -> bool {
+    VIEW.with(|view| {
+        let here = view.get().lane == lane;
+        if here {
+            let missed = true;
+            view.set(View { lane, missed });
+        }
+        here
+    })
 }
 
 /// How the tasks of a lane are made.
@@ -110,6 +138,7 @@ impl<T: Send + 'static> Call<T> {
             Call::Spawn(number, host) => (host.spawn)(Runner {
                 lane: lane.clone(),
                 number,
+                expected: true,
                 coroutine: None,
                 over: false,
             }),
@@ -149,14 +178,14 @@ impl<T: Send + 'static> Runners<T> {
             return Call::Nothing;
         }
         self.host = Some(host());
-        self.schedule(here().0)
+        self.schedule(this_thread())
     }
 
     /// For a wake, after which `waiting` are on the list.
     pub(super) fn call(&mut self, lane: usize, waiting: usize) -> Call<T> {
-        let (thread, looking_at) = here();
+        let thread = this_thread();
         let scheduled = self.scheduled.iter().filter(|(_, by)| *by == thread);
-        let coming = scheduled.count() + usize::from(looking_at == lane);
+        let coming = scheduled.count() + usize::from(leave_it_to_the_runner_here(lane));
         let most = self.host.as_ref().map_or(0, |host| host.most);
         if coming >= most.min(waiting) {
             return Call::Nothing;
@@ -171,12 +200,12 @@ impl<T: Send + 'static> Runners<T> {
         if alone || !more || !self.scheduled.is_empty() {
             return Call::Nothing;
         }
-        self.schedule(here().0)
+        self.schedule(this_thread())
     }
 
     /// For a runner that goes away for a while, though there is `more` to do.
     pub(super) fn leave(&mut self, runner: u64, again: bool, more: bool) -> Call<T> {
-        let thread = here().0;
+        let thread = this_thread();
         if again {
             self.scheduled.push((runner, thread));
         }
@@ -256,23 +285,38 @@ const BATCH: usize = 64;
 pub(super) struct Runner<T: Send + 'static> {
     lane: Arc<Lane<T>>,
     number: u64,
+    /// The lane has it among those that are scheduled or parked.
+    expected: bool,
     /// The coroutine that it goes on as.
     coroutine: Option<Adopted>,
     over: bool,
 }
 
 /// Marks that this thread looks at a lane, until it is dropped.
-struct Looking(usize);
+struct Looking(View);
 
 impl Looking {
     fn at(lane: usize) -> Self {
-        Looking(LOOKING_AT.with(|at| at.replace(lane)))
+        let missed = false;
+        Looking(VIEW.with(|view| view.replace(View { lane, missed })))
+    }
+
+    /// Whether a wake left it to this runner to come, since the last time.
+    fn missed(&self) -> bool {
+        VIEW.with(|view| {
+            let View { lane, missed } = view.get();
+            view.set(View {
+                lane,
+                missed: false,
+            });
+            missed
+        })
     }
 }
 
 impl Drop for Looking {
     fn drop(&mut self) {
-        LOOKING_AT.with(|at| at.set(self.0));
+        VIEW.with(|view| view.set(self.0));
     }
 }
 
@@ -281,28 +325,45 @@ impl<T: Send + 'static> Future for Runner<T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
-        let lane = this.lane.clone();
-        lane.begin(this.number);
+        let lane = &this.lane;
+        // One that goes on as a coroutine is polled for that, and the lane does
+        // not expect it.
+        if std::mem::take(&mut this.expected) {
+            lane.begin(this.number);
+        }
         let looking = Looking::at(lane.address());
+        let mut more = false;
         for _ in 0..BATCH {
             if let Some(coroutine) = &mut this.coroutine {
                 if coroutine.as_mut().poll(cx).is_pending() {
-                    drop(looking);
-                    lane.leave(this.number, false);
+                    if looking.missed() || more {
+                        lane.leave(this.number, false);
+                    }
                     return Poll::Pending;
                 }
                 this.coroutine = None;
             }
+            // What was missed up to here is on the list now.
+            looking.missed();
             match lane.next(this.number, cx) {
-                Next::Poll(place, future, call) => {
-                    call.make_in_a_wake(&lane);
+                Next::Poll {
+                    place,
+                    future,
+                    call,
+                    more: is_more,
+                } => {
+                    more = is_more;
+                    call.make_in_a_wake(lane);
                     let (pending, coroutine) = offering(lane.runtime, || future.look());
                     if let Some(pending) = pending {
                         lane.put_back(place, pending);
                     }
                     this.coroutine = coroutine;
                 }
-                Next::Park => return Poll::Pending,
+                Next::Park => {
+                    this.expected = true;
+                    return Poll::Pending;
+                }
                 Next::End(last) => {
                     this.over = true;
                     if let Some(last) = last {
@@ -312,7 +373,7 @@ impl<T: Send + 'static> Future for Runner<T> {
                 }
             }
         }
-        drop(looking);
+        this.expected = true;
         lane.leave(this.number, true);
         cx.waker().wake_by_ref();
         Poll::Pending

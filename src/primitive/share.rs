@@ -19,11 +19,11 @@
 //!    no stage on it) holds no interest: it gets no clone, and does not keep
 //!    the source from being cancelled.
 
+use super::numbered::Numbered;
 use crate::chain::{Deferred, Resolver};
 use crate::core::{CancelRequest, Delegate, DueRun, Handle};
 use crate::failure::{Failure, catch_and_log, report};
 use crate::sync::{Mutex, MutexGuard, lock};
-use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::Arc;
@@ -65,11 +65,8 @@ struct State<T> {
     /// A subscriber got the result, so that its failure, if it is one, is no
     /// longer ours to report.
     delivered: bool,
-    /// By number, so that they are served in order and found by a cancel.
-    queue: BTreeMap<u64, Resolver<T>>,
-    /// The number of the next subscriber. At one a nanosecond these last 584
-    /// years.
-    next: u64,
+    /// Served in order, and found by a cancel.
+    queue: Numbered<Resolver<T>>,
     /// Cancels the source, while it is unfired.
     source: Option<Handle>,
 }
@@ -117,8 +114,7 @@ impl<T: Clone + Send + 'static> Deferred<T> {
                 fired: false,
                 serving: false,
                 delivered: false,
-                queue: BTreeMap::new(),
-                next: 0,
+                queue: Numbered::new(),
                 source: self.pending_handle(),
             }),
             made: Location::caller(),
@@ -146,8 +142,7 @@ impl<T: Clone + Send + 'static> SharedDeferred<T> {
             drop(self.shared.put(result));
             return Deferred::ready(mine, made);
         }
-        let number = state.next;
-        state.next += 1;
+        let number = state.queue.reserve();
         drop(state);
         let subscriber = Subscriber {
             shared: self.shared.clone(),
@@ -245,14 +240,14 @@ impl<T: Send + 'static> Delegate for Subscriber<T> {
     fn cancel(self: Arc<Self>, request: CancelRequest) {
         let mut state = lock(&self.shared.state);
         // If it is not there, its result is on the way.
-        let Some(resolver) = state.queue.remove(&self.number) else {
+        let Some(resolver) = state.queue.remove(self.number) else {
             return;
         };
         let mut gone = Vec::new();
-        while let Some(first) = state.queue.first_entry()
-            && !first.get().is_observed()
+        while let Some((_, first)) = state.queue.first()
+            && !first.is_observed()
         {
-            gone.push(first.remove());
+            gone.extend(state.queue.pop_first().map(|(_, first)| first));
         }
         let source = if state.queue.is_empty() {
             state.source.clone()
@@ -277,7 +272,7 @@ impl<T: Send + 'static> Delegate for Subscriber<T> {
     }
 
     fn unseen(&self) {
-        let resolver = lock(&self.shared.state).queue.remove(&self.number);
+        let resolver = lock(&self.shared.state).queue.remove(self.number);
         if let Some(resolver) = resolver {
             resolver.fire(Err(Failure::unseen(self.shared.made)));
         }

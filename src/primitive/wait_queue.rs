@@ -44,7 +44,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
 use tokio::runtime::Id;
-use tokio::task::coop::unconstrained;
+use tokio::task::coop::{Unconstrained, unconstrained};
 
 /// Makes a future's output the result of a Deferred that was made there.
 type Convert<O, T> = fn(O, &'static Location<'static>) -> Result<T, Failure>;
@@ -106,6 +106,7 @@ impl<T: Send + 'static> Lanes<T> {
         let wait = SharedFuture::new(
             // The caller's budget is not this future's, nor is the runner's.
             unconstrained(future),
+            (),
             Wait {
                 lane: self.of(runtime),
                 index: AtomicUsize::new(0),
@@ -121,7 +122,7 @@ impl<T: Send + 'static> Lanes<T> {
         control.set_place(place);
         // From here on it may be woken.
         if let Poll::Ready(output) = wait.poll() {
-            control.ready(output);
+            OutputSink::<Unconstrained<F>>::ready(control, output);
         }
         // Where the runtime refuses the task, its drop fails the wait here.
         call.make(&control.lane);
@@ -184,7 +185,13 @@ pub(super) struct Place {
 /// What a runner does next.
 pub(super) enum Next<T: Send + 'static> {
     /// It polls this one, after it made the call.
-    Poll(Place, Arc<dyn PollErased>, Call<T>),
+    Poll {
+        place: Place,
+        future: Arc<dyn PollErased>,
+        call: Call<T>,
+        /// There are more on the list.
+        more: bool,
+    },
     Park,
     /// It ends, and wakes this one to do so as well.
     End(Option<Waker>),
@@ -296,7 +303,13 @@ impl<T: Send + 'static> Lane<T> {
             waiter.woken = false;
             if let Some(future) = waiter.future.take() {
                 let more = !state.woken.is_empty();
-                return Next::Poll(place, future, state.runners.beside(more));
+                let call = state.runners.beside(more);
+                return Next::Poll {
+                    place,
+                    future,
+                    call,
+                    more,
+                };
             }
         }
         if state.is_empty() {
@@ -410,13 +423,21 @@ impl<O: Send + 'static, T: Send + 'static> Wait<O, T> {
     }
 }
 
-impl<O: Send + 'static, T: Send + 'static> Controller for Wait<O, T> {
-    fn woken(&self) {
-        self.lane.woken(self.place());
+impl<F, T> Controller<F> for Wait<F::Output, T>
+where
+    F: Future<Output: Send + 'static> + Send + 'static,
+    T: Send + 'static,
+{
+    type Local = ();
+
+    fn woken(co: SharedFuture<F, Self>) {
+        let wait = co.control();
+        wait.lane.woken(wait.place());
     }
 
-    fn cancel(&self, request: CancelRequest, clear: &dyn Fn(), _: &dyn Fn() -> Waker) {
-        self.fail(clear, || request.into_failure());
+    fn cancel(co: SharedFuture<F, Self>, request: CancelRequest) {
+        let clear = || co.turn().clear();
+        co.control().fail(&clear, || request.into_failure());
     }
 
     fn unseen(&self, clear: &dyn Fn()) {
@@ -425,8 +446,12 @@ impl<O: Send + 'static, T: Send + 'static> Controller for Wait<O, T> {
     }
 }
 
-impl<O: Send + 'static, T: Send + 'static> OutputSink<O> for Wait<O, T> {
-    fn ready(&self, output: O) {
+impl<F, T> OutputSink<F> for Wait<F::Output, T>
+where
+    F: Future<Output: Send + 'static> + Send + 'static,
+    T: Send + 'static,
+{
+    fn ready(&self, output: F::Output) {
         // If it was cancelled, the output is dropped.
         let Some(resolver) = self.lane.settle(self.place()) else {
             return;

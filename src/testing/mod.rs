@@ -107,7 +107,8 @@ pub fn assert_no_result<T: Send + 'static>(d: &Deferred<T>) {
 /// meanwhile, in order, in place of reporting them: Twisted's
 /// `flushLoggedErrors`.
 ///
-/// Calls may be nested; the innermost collects. Other threads report as ever.
+/// What `f` returns is dropped before the reports are taken. Calls may be nested;
+/// the innermost collects. Other threads report as ever.
 ///
 /// # Examples
 ///
@@ -121,9 +122,9 @@ pub fn assert_no_result<T: Send + 'static>(d: &Deferred<T>) {
 /// assert_eq!(reports[0].failure().to_string(), "nobody saw this");
 /// ```
 #[doc(alias = "flushLoggedErrors")]
-pub fn capture_unhandled(f: impl FnOnce()) -> Vec<Unhandled> {
+pub fn capture_unhandled<R>(f: impl FnOnce() -> R) -> Vec<Unhandled> {
     let capture = Capture::start();
-    f();
+    drop(f());
     capture.take()
 }
 

@@ -274,7 +274,7 @@ fn a_runtime_that_goes_away_drops_the_future_and_fails_the_deferred() {
     testing::assert_no_result(&d);
     drop(runtime);
     assert!(dropped.load(Ordering::Relaxed));
-    assert!(testing::failure_of(d).is_resolver_dropped());
+    assert!(testing::failure_of(d).is::<NoRuntime>());
 }
 
 #[test]
@@ -283,7 +283,7 @@ fn a_coroutine_spawned_on_a_runtime_that_is_gone_fails() {
     let handle = runtime.handle().clone();
     drop(runtime);
     let d = Deferred::<()>::from_coroutine_on(&handle, pending::<Result<(), Failure>>());
-    assert!(testing::failure_of(d).is_resolver_dropped());
+    assert!(testing::failure_of(d).is::<NoRuntime>());
 }
 
 #[tokio::test]

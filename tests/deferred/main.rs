@@ -1,5 +1,6 @@
 //! The Deferred itself, an axis a module.
 
+mod asking;
 mod awaiting;
 mod cancel;
 mod cancel_while_running;
@@ -7,6 +8,7 @@ mod convert;
 mod coroutine;
 mod coroutine_awaits;
 mod coroutine_ends;
+mod coroutine_inline;
 mod errors;
 mod handles;
 mod order;
@@ -18,3 +20,4 @@ mod spans;
 mod starting;
 mod traces;
 mod unhandled;
+mod waiting;

@@ -3,6 +3,7 @@
 mod homes;
 mod late;
 mod modes;
+mod running;
 mod size;
 mod tasks;
 mod threads;

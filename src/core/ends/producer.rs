@@ -96,6 +96,13 @@ impl<T> Producer<T> {
         self.chain().state().load().is_observed()
     }
 
+    /// Tells a watcher what will fire the chain.
+    pub(crate) fn set_source(&self, source: &'static str) {
+        if let Some(watch) = self.chain().block().info.watch() {
+            watch.sourced(source);
+        }
+    }
+
     pub(crate) fn made(&self) -> &'static Location<'static> {
         self.chain().block().info.made()
     }
@@ -108,8 +115,8 @@ impl<T> Producer<T> {
         }));
         let told = self.with_calls(|calls| {
             let mut hook = hook.take().expect("called once");
-            hook.older = calls.hooks.take();
-            calls.hooks = Some(hook);
+            hook.older = calls.tell.hooks.take();
+            calls.tell.hooks = Some(hook);
         });
         if !told && let Some(hook) = hook {
             catch_and_log("a function that was given to on_cancel", hook.call);
@@ -119,7 +126,7 @@ impl<T> Producer<T> {
     /// Completes when the chain is cancelled.
     pub(crate) fn poll_cancelled(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut waker = Some(cx.waker().clone());
-        let waits = self.with_calls(|calls| std::mem::swap(&mut calls.waker, &mut waker));
+        let waits = self.with_calls(|calls| std::mem::swap(&mut calls.tell.waker, &mut waker));
         // What is in `waker` now, the old one or ours, is dropped outside.
         if waits {
             Poll::Pending

@@ -4,7 +4,7 @@ use super::after_stage;
 use super::run::{is_runner_of, run};
 use super::trampoline::trampoline;
 use crate::core::memory::block::Handle;
-use crate::core::memory::cancel_hooks::{CancelCalls, CancelHooks, CancelRequest, Delegate};
+use crate::core::memory::cancel_hooks::{CancelCalls, CancelHooks, CancelRequest, Delegate, Tell};
 use crate::core::memory::info::Call;
 use crate::core::memory::links::{Forward, Wait};
 use crate::core::memory::ptr::ChainPtr;
@@ -142,7 +142,7 @@ pub(crate) fn delegate_of(chain: ChainPtr) -> Option<Arc<dyn Delegate>> {
         // SAFETY: [slot]: locked, the slot holds the hooks.
         match unsafe { (*slot).peek::<CancelHooks>() } {
             CancelHooks::Delegate(delegate) => Some(delegate.clone()),
-            CancelHooks::Calls(_) => None,
+            CancelHooks::Calls(calls) => calls.delegate.clone(),
         }
     });
     chain.state().unlock();
@@ -159,6 +159,10 @@ impl Handle {
     /// Cancels the chain, if there is anything to cancel now.
     pub(crate) fn attempt(&self, request: CancelRequest) -> Attempt {
         attempt(self.chain(), request)
+    }
+
+    pub(crate) fn is_finished(&self) -> bool {
+        is_finished(self.chain())
     }
 
     /// Has `call` called when the run that the chain is in is over: by the
@@ -183,7 +187,8 @@ enum Found {
     GoOn(Handle, Option<u32>),
     /// We fired it: put the failure in, and run.
     Fired,
-    Every(Arc<dyn Delegate>),
+    /// Tell the producer, and pass the cancel on.
+    Every(Arc<dyn Delegate>, Tell),
     /// Call these. Without a canceller nothing else can come of it, and we
     /// fired it.
     Once(Box<CancelCalls>, bool),
@@ -272,8 +277,15 @@ fn attempt(start: ChainPtr, request: CancelRequest) -> Attempt {
                 }
                 return Attempt::Asked;
             }
-            Found::Every(delegate) => {
-                trampoline(move || catch_and_log("a canceller", || delegate.cancel(request)));
+            Found::Every(delegate, tell) => {
+                trampoline(move || {
+                    catch_and_log("a function that was given to on_cancel", || {
+                        if let Err(payload) = tell.run() {
+                            resume_unwind(payload);
+                        }
+                    });
+                    catch_and_log("a canceller", || delegate.cancel(request));
+                });
                 return Attempt::Asked;
             }
             Found::Once(calls, fired) => {
@@ -325,23 +337,71 @@ unsafe fn finish(chain: ChainPtr) {
     unsafe { run(chain) }
 }
 
+/// Returns the chain that waits in place of a forwarded one, and which wait of
+/// it that is; None if the forwarded one's own wait is not the one asked for.
+///
+/// # Safety
+///
+/// The chain is forwarded.
+unsafe fn forward_of(chain: ChainPtr, wait_generation: Option<u32>) -> Option<(Handle, u32)> {
+    let block = chain.block();
+    // SAFETY: [slot]: it holds a Forward, and changes no more; nor does the
+    // number of its last wait.
+    let (to, at, now) = unsafe {
+        let (to, at) = block.slot.with(|slot| {
+            let forward = (*slot).get::<Forward>();
+            (forward.to, forward.wait_generation)
+        });
+        (to, at, block.wait_generation.with(|now| *now))
+    };
+    if wait_generation.is_some_and(|wait_generation| wait_generation != now) {
+        return None;
+    }
+    Some((Handle::to(to), if at == u32::MAX { 0 } else { at }))
+}
+
+/// Returns whether there is nothing to cancel in the chain, which the caller has
+/// a reference to: its result is there, or was passed on.
+fn is_finished(start: ChainPtr) -> bool {
+    let mut handle = Handle::to(start);
+    // Which wait of the chain is meant, if only one is.
+    let mut wait_generation = None;
+    loop {
+        let chain = handle.chain();
+        let state = chain.state().load();
+        if state.is_forwarded() {
+            // SAFETY: just now, and it changes no more.
+            match unsafe { forward_of(chain, wait_generation) } {
+                Some((to, at)) => (handle, wait_generation) = (to, Some(at)),
+                None => return true,
+            }
+        } else if state.is_waiting() {
+            let Some(meant) = wait_generation else {
+                return false;
+            };
+            if chain.state().lock_wait() {
+                // SAFETY: [slot]: waiting and locked, the wait and its number stay.
+                let now = chain.block().wait_generation.with(|now| unsafe { *now });
+                chain.state().unlock();
+                return meant != now;
+            }
+        } else {
+            return wait_generation.is_some() || state.is_at_rest();
+        }
+    }
+}
+
 /// Looks what the chain does at a cancel, and takes what is needed for it.
 fn find(chain: ChainPtr, wait_generation: Option<u32>) -> Found {
     let block = chain.block();
     loop {
         let state = chain.state().load();
         if state.is_forwarded() {
-            // SAFETY: [slot]: it holds a Forward, and changes no more.
-            let (to, at) = block.slot.with(|slot| unsafe {
-                let forward = (*slot).get::<Forward>();
-                (forward.to, forward.wait_generation)
-            });
-            // SAFETY: as above: the generation changes no more either.
-            let now = block.wait_generation.with(|now| unsafe { *now });
-            if wait_generation.is_some_and(|wait_generation| wait_generation != now) {
-                return Found::Nothing;
-            }
-            return Found::GoOn(Handle::to(to), (at != u32::MAX).then_some(at).or(Some(0)));
+            // SAFETY: just now, and it changes no more.
+            return match unsafe { forward_of(chain, wait_generation) } {
+                Some((to, at)) => Found::GoOn(to, Some(at)),
+                None => Found::Nothing,
+            };
         }
         if state.is_fired() {
             if !state.is_waiting() {
@@ -385,16 +445,19 @@ fn find(chain: ChainPtr, wait_generation: Option<u32>) -> Found {
             // out are forgotten there: the state says so below.
             unsafe {
                 match (*slot).peek::<CancelHooks>() {
-                    CancelHooks::Delegate(delegate) => Err(delegate.clone()),
-                    CancelHooks::Calls(calls) => Ok(std::ptr::read(calls)),
+                    CancelHooks::Delegate(delegate) => Err((delegate.clone(), Tell::default())),
+                    CancelHooks::Calls(calls) => match &calls.delegate {
+                        Some(delegate) => Err((delegate.clone(), std::mem::take(&mut calls.tell))),
+                        None => Ok(std::ptr::read(calls)),
+                    },
                 }
             }
         });
         let calls = match calls {
             Ok(calls) => calls,
-            Err(delegate) => {
+            Err((delegate, tell)) => {
                 chain.state().unlock_cancelled();
-                return Found::Every(delegate);
+                return Found::Every(delegate, tell);
             }
         };
         let decided = calls.canceller.is_none();

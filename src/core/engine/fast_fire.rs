@@ -6,6 +6,7 @@
 //! have nothing to run. So a value of a word goes to a place that is the
 //! producer's own, and one read-modify-write does the rest.
 
+use super::resume;
 use super::waker::wake;
 use crate::core::memory::block::UntypedResult;
 use crate::core::memory::ptr::ChainPtr;
@@ -47,6 +48,7 @@ pub(crate) unsafe fn fire<T>(
     }
     if state.has_waker() {
         wake(chain);
+        resume::work_off();
     }
     Ok(())
 }

@@ -125,15 +125,20 @@ pub(crate) fn with_cancel_calls(chain: ChainPtr, change: impl FnOnce(&mut Cancel
     chain.block().slot.with_mut(|slot| {
         // SAFETY: [slot]: unfired and locked.
         unsafe {
-            if !seen.has_cancel_hooks()
-                && let Some(fresh) = fresh.take()
-            {
-                (*slot).put(CancelHooks::Calls(fresh));
-            }
-            // Hooks whose cancels are passed on are in no user's hands.
-            if let CancelHooks::Calls(calls) = (*slot).peek() {
-                change(calls);
-            }
+            let known = seen
+                .has_cancel_hooks()
+                .then(|| (*slot).take::<CancelHooks>());
+            let mut calls = match known {
+                Some(CancelHooks::Calls(calls)) => calls,
+                Some(CancelHooks::Delegate(delegate)) => {
+                    let mut calls = fresh.take().expect("made above");
+                    calls.delegate = Some(delegate);
+                    calls
+                }
+                None => fresh.take().expect("made above"),
+            };
+            change(&mut calls);
+            (*slot).put(CancelHooks::Calls(calls));
         }
     });
     chain.state().unlock_with_hooks();

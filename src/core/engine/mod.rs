@@ -12,6 +12,7 @@
 //! | [`cancel`] | finds what a cancel reaches, and asks it |
 //! | [`after_stage`] | keeps cancels until the stage that runs is over |
 //! | [`waker`] | keeps and wakes the task that awaits a chain |
+//! | [`resume`] | coroutines that the thread whose fire woke them polls |
 //! | [`span`] | the `tracing` span of a stage |
 //! | [`due_run`], [`after_run`] | runs that the runner of this thread starts when it has time |
 //! | [`trampoline`] | steps that may nest without end, kept off the stack |
@@ -25,6 +26,7 @@ pub(super) mod due_run;
 pub(super) mod fast_fire;
 pub(super) mod fire;
 pub(super) mod link;
+pub(super) mod resume;
 pub(super) mod run;
 pub(super) mod span;
 pub(super) mod trampoline;

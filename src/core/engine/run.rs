@@ -3,6 +3,7 @@
 
 use super::after_stage::Calls;
 use super::fast_fire;
+use super::resume;
 use super::span::{self, SpanScope};
 use super::wait::{deliver, wait};
 use super::waker::wake;
@@ -87,6 +88,7 @@ pub(crate) unsafe fn run(start: ChainPtr) {
         scope: SpanScope::new(),
         after: None,
         calls: Calls::new(),
+        woke: false,
     };
     // The panics of stages are caught here, once for a whole run. Unwind
     // safety: what the stage owned is gone, and the slot gets a failure.
@@ -101,18 +103,23 @@ pub(crate) unsafe fn run(start: ChainPtr) {
             break;
         }
         run.active.chain.set(None);
+        // That run is over; the next one may take long.
+        std::mem::take(&mut run.calls).make();
         let Some(next) = After::pop(&mut run.after) else {
             break;
         };
         run.go_to(next);
     }
-    let calls = std::mem::take(&mut run.calls);
+    let (calls, woke) = (std::mem::take(&mut run.calls), run.woke);
     // A run that is over has left its scope, and owns nothing else.
     std::mem::forget(run);
     // The chain is not this thread's any more: what was left for the end of the
     // run may find another thread in it, and must not take it for its own.
     drop(entered);
     calls.make();
+    if woke {
+        resume::work_off();
+    }
 }
 
 /// A run of chains.
@@ -128,6 +135,8 @@ struct Run<'a> {
     after: Option<Box<After>>,
     /// The cancels to send when everything is over.
     calls: Calls,
+    /// Whether it woke a task, or a coroutine that this thread has to resume.
+    woke: bool,
 }
 
 /// What is to be done at the end of the records.
@@ -244,6 +253,7 @@ impl Run<'_> {
         let chain = self.chain;
         let mut span = self.scope.end(&chain.block().info);
         if stop_and_wake(chain, state, &mut span) {
+            self.woke |= state.has_waker();
             return End::Rest;
         }
         span::put_back(span, &chain.block().info);

@@ -367,3 +367,32 @@ fn give_back(span: Span, ext: &ChainInfoExt) {
     });
     discard(unwanted);
 }
+
+/// Calls `f` inside `span`, if there is one. A subscriber that panics is logged,
+/// and `f` called all the same; `f` itself does not panic.
+#[inline]
+pub(crate) fn in_span<R>(span: &Span, f: impl FnOnce() -> R) -> R {
+    if span.is_none() {
+        return f();
+    }
+    let mut entered = false;
+    catch_and_log("the entering of a span", || {
+        // `exit` is the end of this guard.
+        std::mem::forget(span.enter());
+        entered = true;
+    });
+    let result = f();
+    if entered {
+        exit(span);
+    }
+    result
+}
+
+/// Returns the span that is current now.
+pub(crate) fn current_span() -> Span {
+    let mut span = Span::none();
+    if LevelFilter::current() != LevelFilter::OFF {
+        catch_and_log(LOOK_UP, || span = Span::current());
+    }
+    span
+}

@@ -1,5 +1,6 @@
 //! The waker of the task that awaits a chain ([waker]).
 
+use super::resume;
 use crate::core::memory::ptr::ChainPtr;
 use crate::core::state::Snapshot;
 use crate::failure::catch_and_log;
@@ -90,7 +91,8 @@ fn take(chain: ChainPtr) -> Waker {
 /// Wakes the task that awaits a chain which has just come to rest, and gives up
 /// one reference.
 ///
-/// By the runner, whose transition to rest took the waker.
+/// By the runner, whose transition to rest took the waker. It resumes what was
+/// woken, by [`resume::work_off`], once it is the chain's runner no more.
 pub(crate) fn wake(chain: ChainPtr) {
     let waker = chain.block().waker.with(|waker| {
         // SAFETY: [waker]: it is this runner's. The owner of the consumer may
@@ -101,7 +103,7 @@ pub(crate) fn wake(chain: ChainPtr) {
         // SAFETY: [references]: this was the last one.
         unsafe { chain.free() };
     }
-    catch_and_log("a waker", || waker.wake());
+    resume::wake(waker);
 }
 
 /// Whether the waker in its place would wake the same task.

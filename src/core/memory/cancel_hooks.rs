@@ -57,16 +57,26 @@ const _: () = assert!(Slot::<3>::fits::<CancelHooks>());
 
 /// What an unfired chain's slot holds for the case of a cancel.
 pub(crate) enum CancelHooks {
-    /// Each cancel is passed on; the producer is not told.
+    /// Each cancel is passed on, and nothing else is to be called.
     Delegate(Arc<dyn Delegate>),
-    /// The first one calls these.
+    /// The first cancel calls these, and each is passed on, if there is a
+    /// delegate.
     Calls(Box<CancelCalls>),
 }
 
-/// What the first cancel calls, once, and a fire drops uncalled.
+/// What a cancel calls, and a fire drops uncalled.
 #[derive(Default)]
 pub(crate) struct CancelCalls {
+    /// The first cancel calls it, and it decides.
     pub(crate) canceller: Option<Canceller>,
+    /// Each cancel is passed on to it, in place of a canceller.
+    pub(crate) delegate: Option<Arc<dyn Delegate>>,
+    pub(crate) tell: Tell,
+}
+
+/// What tells the producer of the first cancel.
+#[derive(Default)]
+pub(crate) struct Tell {
     /// Newest first.
     pub(crate) hooks: Option<Box<Hook>>,
     /// Of the producer that awaits a cancel.
@@ -79,7 +89,7 @@ pub(crate) struct Hook {
     pub(crate) older: Option<Box<Hook>>,
 }
 
-impl Drop for CancelCalls {
+impl Drop for Tell {
     /// Drops the functions one by one: a list of any length needs no stack.
     fn drop(&mut self) {
         let mut next = self.hooks.take();
@@ -97,10 +107,10 @@ impl Drop for CancelCalls {
     }
 }
 
-impl CancelCalls {
-    /// Tells the producer, then asks the canceller.
-    pub(crate) fn run(mut self) -> Result<Option<Answer>, Box<dyn Any + Send>> {
-        let mut result = Ok(None);
+impl Tell {
+    /// Tells the producer. Returns the panic of a hook, if one panicked.
+    pub(crate) fn run(mut self) -> Result<(), Box<dyn Any + Send>> {
+        let mut result = Ok(());
         let mut oldest = None;
         let mut hook = self.hooks.take();
         while let Some(mut this) = hook {
@@ -118,12 +128,21 @@ impl CancelCalls {
         if let Some(waker) = self.waker.take() {
             catch_and_log("a waker", || waker.wake());
         }
-        if let Some(canceller) = self.canceller.take() {
-            match catch_unwind(AssertUnwindSafe(canceller)) {
-                Ok(put) => result = result.map(|_| put),
-                Err(payload) => result = Err(payload),
-            }
-        }
         result
+    }
+}
+
+impl CancelCalls {
+    /// Tells the producer, then asks the canceller.
+    pub(crate) fn run(self) -> Result<Option<Answer>, Box<dyn Any + Send>> {
+        let CancelCalls {
+            canceller, tell, ..
+        } = self;
+        let told = tell.run();
+        match canceller.map(|canceller| catch_unwind(AssertUnwindSafe(canceller))) {
+            Some(Ok(answer)) => told.map(|()| answer),
+            Some(Err(payload)) => Err(payload),
+            None => told.map(|()| None),
+        }
     }
 }

@@ -8,7 +8,7 @@
 //! | `one_fires_while_the_list_is_cancelled` | any | 53,083 |
 //! | `one_fires_while_the_list_is_dropped` | any | 201 |
 
-use crate::models::harness::{Value, fire, model, outcome, value};
+use crate::models::harness::{Value, bounded, fire, model, outcome, value};
 use crate::{Deferred, FirstError, Resolver, gather_results, race};
 use loom::thread;
 
@@ -51,7 +51,7 @@ fn one_fires_while_another_fails() {
 
 #[test]
 fn two_race_from_two_threads() {
-    model(|| {
+    bounded(3, || {
         let ([first, second], children) = two();
         let winner = race(children).map(|(index, won)| {
             assert_eq!(index as i32 + 1, won.0);
@@ -70,7 +70,7 @@ fn two_race_from_two_threads() {
 /// Either child that has no value yet is cancelled, and so is the list.
 #[test]
 fn one_fires_while_the_list_is_cancelled() {
-    model(|| {
+    bounded(3, || {
         let ([first, second], children) = two();
         let all = gather_results(children).map(digits);
         let firing = fire(first, 1);

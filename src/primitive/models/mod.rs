@@ -5,8 +5,11 @@
 
 #[cfg(test)]
 mod cancel_scope;
+mod event;
 #[cfg(test)]
 mod group;
 mod queue;
+mod resolver_map;
+mod set;
 mod share;
 mod wait_queue;

@@ -114,11 +114,13 @@ impl World {
             seen: seen.clone(),
         });
         let token = self.ledger.token();
-        deferred.add_both(move |result| {
-            locked(&seen).push(see(&result));
-            drop(token);
-            Ok(())
-        });
+        deferred
+            .add_both(move |result| {
+                locked(&seen).push(see(&result));
+                drop(token);
+                Ok(())
+            })
+            .detach();
         Some(())
     }
 

@@ -140,14 +140,16 @@ impl Waits {
         let (shared, cancelled) = (self.shared.clone(), wait.cancelled.clone());
         locked(&self.waits).push(wait);
         let token = self.ledger.token();
-        deferred.add_both(move |result: Result<T, Failure>| {
-            match result {
-                Ok(value) => take(value),
-                Err(failure) => shared.failed(&failure, &cancelled),
-            }
-            shared.is_over(token);
-            Ok(())
-        });
+        deferred
+            .add_both(move |result: Result<T, Failure>| {
+                match result {
+                    Ok(value) => take(value),
+                    Err(failure) => shared.failed(&failure, &cancelled),
+                }
+                shared.is_over(token);
+                Ok(())
+            })
+            .detach();
     }
 
     fn cancel(&self, back: usize) -> Option<()> {

@@ -5,7 +5,7 @@ use std::{fmt, fs};
 
 use super::compare::{Order, first_difference};
 use super::program::Program;
-use super::run::run;
+use super::run::{Coroutines, run_with};
 
 /// A file of programs with the traces that Twisted left.
 #[derive(Clone, Copy, Debug)]
@@ -61,10 +61,19 @@ impl Corpus {
     ///
     /// Those of [`Corpus::read`].
     pub fn replay(self) -> Result<Tally, String> {
+        self.replay_with(Coroutines::Tasks)
+    }
+
+    /// Runs every program, with coroutines of a kind.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Corpus::read`].
+    pub fn replay_with(self, coroutines: Coroutines) -> Result<Tally, String> {
         let programs = self.read()?;
         let mismatches = programs
             .iter()
-            .filter_map(|program| self.mismatch(program))
+            .filter_map(|program| self.mismatch(program, coroutines))
             .collect();
         Ok(Tally {
             corpus: self,
@@ -73,8 +82,8 @@ impl Corpus {
         })
     }
 
-    fn mismatch(self, program: &Program) -> Option<String> {
-        let difference = match (&program.trace, run(program)) {
+    fn mismatch(self, program: &Program, coroutines: Coroutines) -> Option<String> {
+        let difference = match (&program.trace, run_with(program, coroutines)) {
             (Some(expected), Ok(actual)) => first_difference(self.order, expected, &actual),
             (None, _) => Some("the file has no trace".to_owned()),
             (_, Err(reason)) => Some(format!("no trace: {reason}")),

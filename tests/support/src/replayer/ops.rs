@@ -10,6 +10,7 @@ use tokio_deferred::{
 };
 
 use super::program::{Canceller, Id, ListMode, Op, Outcome, Step};
+use super::run::Coroutines;
 use super::stages::{Start, add, add_both, run_locked, run_with_token, stage};
 use super::value::{Value, failed_list, name_of, position, report_list};
 use super::world::{BrokenRule, World};
@@ -102,7 +103,11 @@ fn try_perform(world: &World, op: &Op) -> Result<(), BrokenRule> {
                 }
             }
             let body = coroutine(world.clone(), *id, Arc::clone(body));
-            world.insert(*id, Deferred::from_coroutine(body), None)
+            let made = match world.coroutines() {
+                Coroutines::Tasks => Deferred::from_coroutine(body),
+                Coroutines::Inline => Deferred::from_coroutine_inline(body),
+            };
+            world.insert(*id, made, None)
         }
     }
 }

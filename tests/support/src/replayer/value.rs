@@ -63,16 +63,18 @@ pub fn position(index: usize) -> Value {
 /// The outermost error alone decides: `check` would follow `source()` and find
 /// the failure of a child where an aggregate was meant.
 pub fn name_of(failure: &Failure) -> String {
-    if let Some(error) = failure.downcast_ref::<ProgramError>() {
-        error.to_string()
-    } else if failure.downcast_ref::<Cancelled>().is_some() {
+    // The failure's own error, not one of its sources.
+    let error = failure.error();
+    if let Some(named) = error.downcast_ref::<ProgramError>() {
+        named.to_string()
+    } else if error.downcast_ref::<Cancelled>().is_some() {
         "Cancelled".to_owned()
-    } else if let Some(first) = failure.downcast_ref::<FirstError>() {
+    } else if let Some(first) = error.downcast_ref::<FirstError>() {
         format!("FirstError({},{})", first.index, name_of(&first.failure))
-    } else if let Some(group) = failure.downcast_ref::<FailureGroup>() {
+    } else if let Some(group) = error.downcast_ref::<FailureGroup>() {
         let names: Vec<String> = group.failures.iter().map(name_of).collect();
         format!("FailureGroup({})", names.join(","))
-    } else if failure.downcast_ref::<QueueUnderflow>().is_some() {
+    } else if error.downcast_ref::<QueueUnderflow>().is_some() {
         "QueueUnderflow".to_owned()
     } else {
         // No program expects it, so that it shows as a mismatch with its text.

@@ -14,6 +14,7 @@ use tokio_deferred::{
 };
 
 use super::program::Id;
+use super::run::Coroutines;
 use super::unhandled::label;
 use super::value::{Value, name_of};
 
@@ -28,6 +29,7 @@ pub(super) struct World(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
+    coroutines: Coroutines,
     deferreds: BTreeMap<Id, Slot>,
     semaphores: BTreeMap<Id, DeferredSemaphore>,
     locks: BTreeMap<Id, DeferredLock>,
@@ -64,6 +66,18 @@ enum Owner {
 }
 
 impl World {
+    pub(super) fn new(coroutines: Coroutines) -> Self {
+        let state = State {
+            coroutines,
+            ..State::default()
+        };
+        World(Arc::new(Mutex::new(state)))
+    }
+
+    pub(super) fn coroutines(&self) -> Coroutines {
+        self.state().coroutines
+    }
+
     /// Appends an event to the trace, unless the program is over.
     pub(super) fn log(&self, event: Json) {
         let mut state = self.state();
