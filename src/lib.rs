@@ -1,35 +1,44 @@
-//! Twisted's `Deferred` for Rust: typed, owned and thread-safe, and the bridge
-//! between callback code and async fns on Tokio.
+//! Awaits callback APIs, and runs async fns as callbacks: the bridge between
+//! callback code and async fns on Tokio.
 //!
-//! A [`Deferred<T>`](Deferred) is a result that is not there yet, with the
-//! chain of callbacks and errbacks that will get it. Its other half, the
-//! [`Resolver<T>`](Resolver), fires it, from any thread, with or without a
-//! runtime. And a Deferred is a [`Future`], so that any async fn can await it.
-//!
-//! The [`guide`] begins with [Deferreds in ten minutes](guide::ten_minutes).
-//!
-//! # What it is for
-//!
-//! **Awaiting a callback API.** A C library, a thread pool, a file watcher or a
-//! driver's thread calls back; an async fn awaits it
-//! ([more](guide::wrapping)):
+//! A C library, a thread pool, a file watcher or a driver's thread calls back,
+//! and an async fn wants to `.await` what comes. One call does it, from any
+//! thread, with an error for each way in which it can go wrong:
 //!
 //! ```
 //! use std::{io, thread};
 //! use tokio_deferred::{Deferred, DeferredError};
 //!
-//! /// It calls back on a thread of its own.
+//! /// The API: it calls back on a thread of its own.
 //! fn measure(on_done: impl FnOnce(io::Result<f64>) + Send + 'static) {
 //!     thread::spawn(move || on_done(Ok(20.0)));
 //! }
 //!
+//! /// The wrapper.
+//! fn celsius() -> Deferred<f64> {
+//!     Deferred::from_callback(|resolver| measure(resolver.into_fn()))
+//! }
+//!
 //! #[tokio::main]
 //! async fn main() -> Result<(), DeferredError> {
-//!     let celsius = Deferred::from_callback(|resolver| measure(|result| resolver.resolve(result)));
-//!     assert_eq!(celsius.await?, 20.0);
+//!     assert_eq!(celsius().await?, 20.0);
 //!     Ok(())
 //! }
 //! ```
+//!
+//! A [`Deferred<T>`](Deferred) is a result that is not there yet. It is a
+//! [`Future`], and it takes callbacks and errbacks. Its other half, the
+//! [`Resolver<T>`](Resolver), fires it. A callback that is never made is an error
+//! ([`ResolverDropped`]), not a hang; an operation that can be stopped is stopped
+//! by a cancel, a timeout or a drop; a failure that nobody looks at is reported.
+//! Values, callbacks and futures are `Send + 'static`; [`local`] has the same
+//! without `Send`. The names, and the order in which things happen, are those of
+//! Twisted's `Deferred`, in Python.
+//!
+//! The [`guide`] begins with [Deferreds in ten minutes](guide::ten_minutes);
+//! [Wrapping](guide::wrapping) has a recipe for each shape of callback API.
+//!
+//! # What else it is for
 //!
 //! **Putting a future into a callback chain.** It starts at once, and goes on
 //! in a task only if it has to wait:
@@ -82,7 +91,8 @@
 //! | for | there is |
 //! |---|---|
 //! | a result that will come | [`Deferred`], and [`Resolver`], which fires it |
-//! | what a callback may return | [`Outcome`]: a `Result`, a `Deferred`, or `()` |
+//! | a resolver for each shape of callback API | [`Resolver::into_fn`] and its kin, [`SharedResolver`]; [`Started`]: what a start returns |
+//! | what a callback may return | [`Outcome`]: a `Result`, a `Deferred`, or `()`; [`Recovery`] of an errback |
 //! | an error in a chain | [`Failure`], [`Trapped`], [`Trace`]; [`OrFail`] for `anyhow` |
 //! | an error at `.await` | [`DeferredError`] |
 //! | async fns with the type of callback functions | [`#[inline_callbacks]`](macro@inline_callbacks), [`inline_callbacks`](inline_callbacks()), [`Deferred::from_coroutine`] |
@@ -93,6 +103,7 @@
 //! | one result for several consumers; something that happens again | [`SharedDeferred`]; [`Event`] |
 //! | limits, shared with async code | [`DeferredSemaphore`], [`DeferredLock`], [`DeferredQueue`], [`DeferredFilesystemLock`] |
 //! | a callback that is called again and again | [`stream`] |
+//! | waiting on a thread, without a runtime | [`Deferred::wait`], [`Deferred::wait_timeout`] |
 //! | threads | [`threads`] |
 //! | values and callbacks that are not `Send`, on any main loop | [`local`] |
 //! | time and loops | [`task`] |
@@ -108,8 +119,10 @@
 #[macro_use]
 mod sync;
 
-mod bridge;
+// Ahead of the others, so that the pages begin with it. The blank line keeps it.
 mod chain;
+
+mod bridge;
 #[allow(unsafe_code)] // The one module with `unsafe`; its head says why.
 mod core;
 pub mod debug;

@@ -314,10 +314,9 @@ fn endless(name: &'static str, keep: Keep) {
         assert!(most - start <= 4_096 + kept * PER_KEPT);
         assert_eq!(outermost.is_fired(), keep != Keep::Pauses);
         PAUSES.take().clear();
-        HANDLES
-            .take()
-            .iter()
-            .for_each(|handle| drop(handle.cancel()));
+        HANDLES.take().iter().for_each(|handle| {
+            handle.cancel();
+        });
         assert_eq!(value_of(outermost), Some(7));
     });
 }

@@ -302,7 +302,7 @@ const ROWS: &[Row] = &[
     ("handles of one", |n| {
         let (_resolver, mut d) = Deferred::<usize>::new();
         let handles: Vec<_> = (0..n).map(|_| d.cancel_handle()).collect();
-        handles.iter().for_each(CancelHandle::cancel);
+        handles.iter().for_each(|handle| _ = handle.cancel());
         drop(handles);
         ignore(d);
     }),

@@ -40,7 +40,8 @@ fn subscribers_run_in_order() {
         let log = log.clone();
         shared
             .subscribe()
-            .map(move |()| log.lock().unwrap().push(n));
+            .map(move |()| log.lock().unwrap().push(n))
+            .detach();
     }
     resolver.callback(());
     assert_eq!(*log.lock().unwrap(), (0..100).collect::<Vec<_>>());
@@ -203,7 +204,7 @@ impl Clone for Nosy {
     fn clone(&self) -> Self {
         if self.clones.fetch_add(1, Ordering::Relaxed) == 0 {
             let shared = self.shared.lock().unwrap().take().unwrap();
-            shared.subscribe().map(|_| ());
+            shared.subscribe().map(|_| ()).detach();
         }
         Nosy {
             shared: self.shared.clone(),
@@ -345,10 +346,14 @@ fn cancel_from_threads_then_the_source_is_cancelled() {
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 start.wait();
-                left.iter().for_each(Deferred::cancel);
+                for d in left {
+                    d.cancel();
+                }
             });
             start.wait();
-            right.iter().for_each(Deferred::cancel);
+            for d in right {
+                d.cancel();
+            }
         });
         assert!(resolver.is_cancelled());
         for d in all {

@@ -45,6 +45,8 @@ enum Step {
     Test,
     /// The tests of the packages that `cargo test` leaves out: the heavy programs
     Workspace,
+    /// The example on glib's main loop, a workspace of its own
+    Gio,
     /// The documentation has no broken link
     Doc,
     /// The commands in the guide print what the guide shows
@@ -80,6 +82,7 @@ impl Step {
             Step::Clippy => code::clippy(tools),
             Step::Test => tests::readme(tools),
             Step::Workspace => tests::workspace(tools),
+            Step::Gio => tests::gio(tools),
             Step::Doc => code::doc(tools),
             Step::Examples => tests::examples(tools),
             Step::Package => release::package(tools),
@@ -134,7 +137,7 @@ fn main() -> Result<ExitCode> {
         outcomes.push(line);
     }
     println!("\n==== {} s in all", began.elapsed().as_secs());
-    for line in &outcomes {
+    for line in outcomes.iter().filter_map(|line| line.lines().next()) {
         println!("{line}");
     }
     Ok(

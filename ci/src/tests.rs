@@ -38,6 +38,21 @@ pub(crate) fn workspace(tools: &Tools) -> Result<()> {
     Ok(())
 }
 
+/// The example on glib's main loop.
+pub(crate) fn gio(tools: &Tools) -> Result<()> {
+    let sh = &tools.sh;
+    tools.require("glib-compile-resources", "libglib2.0-dev")?;
+    let (manifest, limit) = ("examples/gio/Cargo.toml", &tools.limit(LIMIT));
+    let target = tools.target.join("gio");
+    cmd!(sh, "cargo fmt --check --manifest-path {manifest}").run()?;
+    cmd!(
+        sh,
+        "env {limit...} cargo test --manifest-path {manifest} --target-dir {target}"
+    )
+    .run()?;
+    Ok(())
+}
+
 /// The names of the packages that cargo takes where none is named.
 fn default_members(tools: &Tools) -> Result<Vec<String>> {
     let sh = &tools.sh;

@@ -8,6 +8,7 @@ use futures::{FutureExt, TryFutureExt};
 use std::panic::Location;
 use tokio::runtime::Handle;
 
+/// # Making: from a future
 impl<T: Send + 'static> Deferred<T> {
     /// Makes a Deferred of a future: Twisted's `ensureDeferred` and
     /// `Deferred.fromCoroutine`.

@@ -9,6 +9,7 @@ use futures::TryFutureExt;
 use std::panic::Location;
 use tokio::runtime::Handle;
 
+/// # Making: as a task
 impl<T: Send + 'static> Deferred<T> {
     /// Runs `future` in a task of the current runtime, else of the default one,
     /// and makes a Deferred of the task.

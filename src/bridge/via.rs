@@ -178,6 +178,7 @@ impl<T: Send + 'static> Delegate for Hop<T> {
     }
 }
 
+/// # Stages: where they run
 impl<T: Send + 'static> Deferred<T> {
     /// Makes the stages added from here on run in a task of `handle`'s runtime,
     /// one task for the run, whichever thread fires.

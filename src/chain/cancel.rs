@@ -17,6 +17,7 @@ fn request(reason: Option<BoxError>, at: &'static Location<'static>) -> CancelRe
     }
 }
 
+/// # Cancelling
 impl<T: Send + 'static> Deferred<T> {
     /// Cancels the operation behind this Deferred: Twisted's `cancel`.
     ///
@@ -295,7 +296,6 @@ impl<T: Send + 'static> CancelOnDrop<T> {
     }
 
     /// Returns a reference to the Deferred.
-    #[must_use]
     pub fn get_ref(&self) -> &Deferred<T> {
         self.0.as_ref().expect("taken only by value")
     }

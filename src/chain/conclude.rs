@@ -4,6 +4,7 @@ use super::{Deferred, Resolver};
 use crate::core::DueRun;
 use crate::failure::{catch_and_log, report};
 
+/// # Ending, and names
 impl<T: Send + 'static> Deferred<T> {
     /// Ends this chain by firing `resolver` with its result: Twisted's
     /// `chainDeferred`.

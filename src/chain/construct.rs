@@ -6,6 +6,7 @@ use crate::core::{Consumer, EmptyChain, GiveBack, OnCancel, ReturnTo, WATCH, pai
 use crate::failure::{BoxError, Failure};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 
+/// # Making
 impl<T: Send + 'static> Deferred<T> {
     /// Makes a Deferred without a result, and the [`Resolver`] that gives it
     /// one: Twisted's `Deferred()`.

@@ -18,6 +18,7 @@ use super::{Deferred, Resolver};
 use crate::failure::{Failure, report};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 
+/// # Making: from a callback API
 impl<T: Send + 'static> Deferred<T> {
     /// Calls `start` with the [`Resolver`] of a new Deferred, to start an
     /// operation of a callback API.

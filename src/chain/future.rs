@@ -56,6 +56,7 @@ impl<T: Send + 'static> FusedFuture for Deferred<T> {
     }
 }
 
+/// # Awaiting, and looking at the result
 impl<T: Send + 'static> Deferred<T> {
     /// Notes in the failure's path that it crossed an await of this Deferred.
     #[cold]

@@ -12,24 +12,36 @@
 //!    well, unless a pause holds it up.
 //! 3. Each public method that user code is given to catches its panics.
 
-mod await_list;
-mod cancel;
-mod cancel_request;
-mod conclude;
-mod construct;
+// In the order in which the pages of `Deferred` show its methods: making,
+// stages, awaiting, cancelling, holding up, ending. The blank lines keep it.
 mod deferred;
-mod fire_once;
+
+mod construct;
+
 pub(crate) mod from_callback;
+
+mod cancel_request;
+
+pub(crate) mod stages;
+
+mod rust_names;
+
 mod future;
+
+mod cancel;
+
+mod pause;
+
+mod conclude;
+
+mod await_list;
+mod fire_once;
 #[cfg(all(test, tokio_deferred_loom))]
 mod models;
 mod outcome;
 mod park;
-mod pause;
 mod resolver;
-mod rust_names;
 mod shared_resolver;
-pub(crate) mod stages;
 
 pub use crate::core::Resolver;
 pub(crate) use await_list::{AwaitList, enter, hide_from_sendable};

@@ -39,6 +39,7 @@ impl fmt::Debug for Pause {
     }
 }
 
+/// # Holding up
 impl<T: Send + 'static> Deferred<T> {
     /// Holds up the stages until the [`Pause`] is dropped: Twisted's `pause`.
     ///

@@ -217,6 +217,7 @@ where
     }
 }
 
+/// # Stages
 impl<T: Send + 'static> Deferred<T> {
     /// Adds a callback, which runs on a value; a failure passes it by:
     /// Twisted's `addCallback`.

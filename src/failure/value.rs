@@ -195,6 +195,15 @@ impl Failure {
         Failure::build(Plain(Some(error)), Path::new(at), true, None)
     }
 
+    /// Makes it one that is reported if nobody handles it, unless a clone of it is
+    /// elsewhere.
+    pub(crate) fn reported(mut self) -> Self {
+        if let Some(inner) = Arc::get_mut(&mut self.inner) {
+            inner.quiet = false;
+        }
+        self
+    }
+
     /// For a Deferred whose failure nobody can see.
     pub(crate) fn unseen(at: &'static Location<'static>) -> Self {
         Failure::cancelled(None, true, at)

@@ -78,6 +78,7 @@ impl<T: Send + 'static> Drop for Watch<T> {
     }
 }
 
+/// # Cancelling: by a signal
 impl<T: Send + 'static> Deferred<T> {
     /// Cancels this Deferred when `signal` completes, if there is no result by
     /// then.

@@ -17,7 +17,7 @@
 //! - **\[weak\]** Waits refer to the event weakly, so that they fail when its last
 //!   handle goes.
 
-use super::numbered::Numbered;
+use super::line::Line;
 use crate::chain::{Deferred, Resolver};
 use crate::core::{CancelRequest, Delegate, ReturnTo};
 use crate::failure::{Failure, catch_and_log};
@@ -67,7 +67,7 @@ struct Shared<T> {
 }
 
 struct State<T> {
-    waits: Numbered<Waiting<T>>,
+    waits: Line<Waiting<T>>,
 }
 
 struct Waiting<T> {
@@ -78,7 +78,7 @@ struct Waiting<T> {
 impl<T: Clone + Send + 'static> Event<T> {
     /// Makes an event that nobody waits for.
     pub fn new() -> Self {
-        let waits = Numbered::new();
+        let waits = Line::new();
         let state = Mutex::new(State { waits });
         Event(Arc::new(Shared { state }))
     }
@@ -114,7 +114,7 @@ impl<T: Clone + Send + 'static> Event<T> {
     pub fn wait(&self) -> Deferred<T> {
         let made = Location::caller();
         let mut state = lock(&self.0.state);
-        let number = state.waits.reserve();
+        let number = state.waits.next_number();
         let wait = Arc::new(Wait {
             event: Arc::downgrade(&self.0),
             number,
@@ -123,7 +123,7 @@ impl<T: Clone + Send + 'static> Event<T> {
         });
         let (resolver, d) = Deferred::with_delegate(made, wait.clone());
         let d = d.return_to(wait.clone()).fired_by("an event");
-        state.waits.insert(number, Waiting { resolver, wait });
+        state.waits.push(Waiting { resolver, wait });
         d
     }
 
@@ -185,7 +185,7 @@ impl<T: Clone + Send + 'static> Shared<T> {
             if state.waits.first().is_none_or(|(number, _)| number >= end) {
                 break;
             }
-            let Some((_, Waiting { resolver, wait })) = state.waits.pop_first() else {
+            let Some(Waiting { resolver, wait }) = state.waits.pop_first() else {
                 break;
             };
             let next = state.waits.first().map(|(number, _)| number);

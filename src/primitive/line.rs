@@ -42,6 +42,22 @@ impl<V> Line<V> {
         self.len += 1;
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Returns the value that came first, and its number.
+    pub(super) fn first(&self) -> Option<(u64, &V)> {
+        // There is no gap in front.
+        let (number, value) = self.places.front()?;
+        value.as_ref().map(|value| (*number, value))
+    }
+
+    /// Returns the values in their order.
+    pub(super) fn values(&self) -> impl Iterator<Item = &V> {
+        self.places.iter().filter_map(|(_, value)| value.as_ref())
+    }
+
     pub(super) fn pop_first(&mut self) -> Option<V> {
         // There is no gap in front.
         let (_, value) = self.places.pop_front()?;
@@ -83,6 +99,10 @@ impl<V> Line<V> {
         if self.places.len() > 2 * self.len + FEW {
             self.places.retain(|(_, value)| value.is_some());
         }
+        // What was a long line gives its memory back.
+        if self.places.capacity() > 4 * (self.places.len() + FEW) {
+            self.places.shrink_to(2 * (self.places.len() + FEW));
+        }
     }
 }
 
@@ -118,6 +138,18 @@ mod tests {
         }
         assert_eq!(line.len(), 2);
         assert!(line.places.len() <= 2 * line.len() + FEW);
+    }
+
+    #[test]
+    fn all_but_one_leave_from_the_back_then_their_memory_goes_back() {
+        let mut line = Line::new();
+        (0..10_000_u64).for_each(|n| line.push(n));
+        for n in (1..10_000).rev() {
+            assert_eq!(line.remove(n), Some(n));
+        }
+        assert!(line.places.capacity() <= 4 * (1 + FEW));
+        assert_eq!(line.first(), Some((0, &0)));
+        assert_eq!(line.values().count(), 1);
     }
 
     #[test]

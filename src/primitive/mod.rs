@@ -16,7 +16,6 @@ mod list;
 mod lock;
 #[cfg(all(test, tokio_deferred_loom))]
 mod models;
-mod numbered;
 mod queue;
 mod queue_stream;
 mod race;

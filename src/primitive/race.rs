@@ -38,6 +38,11 @@ impl<T: Send + 'static> Combine<T> for FirstValue {
 /// fail, with a [`FailureGroup`](crate::FailureGroup) of their failures in order. That is what a
 /// race of none does at once.
 ///
+/// A loser that is a coroutine gets the cancel as the failure of what it awaits.
+/// One that retries on any error goes on all the same;
+/// [`add_timeout`](Deferred::add_timeout) shows how such a loop lets a cancel end
+/// it.
+///
 /// Cancelling the race cancels each of the Deferreds in order; if none of them
 /// then has decided it, it fails with [`Cancelled`](crate::Cancelled).
 ///

@@ -13,7 +13,7 @@
 //! - **\[home\]** A value that nobody takes goes back to where it came from, if
 //!   there is such a place.
 
-use super::numbered::Numbered;
+use super::line::Line;
 use crate::chain::Deferred;
 use crate::core::{CancelRequest, GiveBack, Handle};
 use crate::failure::{BoxError, DeferredError, Failure, catch_and_log, report};
@@ -70,7 +70,7 @@ struct Shared<T> {
 
 struct State<T> {
     /// With what cancels the member, unless it had its result when it was added.
-    pending: Numbered<Option<Handle>>,
+    pending: Line<Option<Handle>>,
     done: VecDeque<Done<T>>,
     waker: Option<Waker>,
 }
@@ -88,7 +88,7 @@ impl<T: Send + 'static> DeferredSet<T> {
         DeferredSet {
             shared: Arc::new(Shared {
                 state: Mutex::new(State {
-                    pending: Numbered::new(),
+                    pending: Line::new(),
                     done: VecDeque::new(),
                     waker: None,
                 }),
@@ -103,7 +103,10 @@ impl<T: Send + 'static> DeferredSet<T> {
     pub fn insert(&mut self, mut deferred: Deferred<T>) {
         let home = deferred.take_return_to();
         let handle = deferred.pending_handle();
-        let number = lock(&self.shared.state).pending.push(handle);
+        let mut state = lock(&self.shared.state);
+        let number = state.pending.next_number();
+        state.pending.push(handle);
+        drop(state);
         let (shared, made) = (self.shared.clone(), self.made);
         deferred.end(move |result| shared.ended(number, Done { result, home }, made));
     }
@@ -249,7 +252,7 @@ impl<T: Send + 'static> DeferredSet<T> {
     /// Takes all members out, and returns what cancels those without a result.
     fn let_go(&self) -> Vec<Handle> {
         let mut state = lock(&self.shared.state);
-        let pending = state.pending.take_all();
+        let pending = state.pending.take();
         let done = std::mem::take(&mut state.done);
         drop(state);
         for done in done {

@@ -19,7 +19,7 @@
 //!    no stage on it) holds no interest: it gets no clone, and does not keep
 //!    the source from being cancelled.
 
-use super::numbered::Numbered;
+use super::line::Line;
 use crate::chain::{Deferred, Resolver};
 use crate::core::{CancelRequest, Delegate, DueRun, Handle};
 use crate::failure::{Failure, catch_and_log, report};
@@ -66,7 +66,7 @@ struct State<T> {
     /// longer ours to report.
     delivered: bool,
     /// Served in order, and found by a cancel.
-    queue: Numbered<Resolver<T>>,
+    queue: Line<Resolver<T>>,
     /// Cancels the source, while it is unfired.
     source: Option<Handle>,
 }
@@ -114,7 +114,7 @@ impl<T: Clone + Send + 'static> Deferred<T> {
                 fired: false,
                 serving: false,
                 delivered: false,
-                queue: Numbered::new(),
+                queue: Line::new(),
                 source: self.pending_handle(),
             }),
             made: Location::caller(),
@@ -142,19 +142,15 @@ impl<T: Clone + Send + 'static> SharedDeferred<T> {
             drop(self.shared.put(result));
             return Deferred::ready(mine, made);
         }
-        let number = state.queue.reserve();
-        drop(state);
         let subscriber = Subscriber {
             shared: self.shared.clone(),
-            number,
+            number: state.queue.next_number(),
         };
         let (resolver, d) = Deferred::with_delegate(made, Arc::new(subscriber));
-        let d = d.fired_by("a shared Deferred");
-        let mut state = lock(&self.shared.state);
-        state.queue.insert(number, resolver);
-        // The result may have come, or come back, meanwhile.
-        drop(self.shared.serve(state));
-        d
+        state.queue.push(resolver);
+        // Who fires the source, or has the result out, serves it.
+        drop(state);
+        d.fired_by("a shared Deferred")
     }
 }
 
@@ -191,7 +187,7 @@ impl<T: Clone + Send + 'static> Shared<T> {
             // It is out, and who puts it back becomes the server.
             None => None,
             Some(result) => match state.queue.pop_first() {
-                Some((_, resolver)) => Some((result, resolver)),
+                Some(resolver) => Some((result, resolver)),
                 None => {
                     state.result = Some(result);
                     None
@@ -247,7 +243,7 @@ impl<T: Send + 'static> Delegate for Subscriber<T> {
         while let Some((_, first)) = state.queue.first()
             && !first.is_observed()
         {
-            gone.extend(state.queue.pop_first().map(|(_, first)| first));
+            gone.extend(state.queue.pop_first());
         }
         let source = if state.queue.is_empty() {
             state.source.clone()

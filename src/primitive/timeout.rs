@@ -174,6 +174,7 @@ impl<T: Send + 'static> Strike<T> {
     }
 }
 
+/// # Cancelling: in time
 impl<T: Send + 'static> Deferred<T> {
     /// Cancels this Deferred if it has no result `after` from now; the failure
     /// that comes of that becomes [`TimedOut`]: Twisted's `addTimeout`.

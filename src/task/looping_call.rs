@@ -309,11 +309,7 @@ impl LoopingCall {
 
 /// Has a run's coroutine dropped. Its Deferred was fired before.
 fn dismiss(coroutine: &Handle) {
-    coroutine.cancel(CancelRequest {
-        reason: None,
-        quiet: true,
-        at: Location::caller(),
-    });
+    coroutine.cancel(CancelRequest::unwanted(Location::caller()));
 }
 
 impl Run {

@@ -22,6 +22,7 @@
 //! # }
 //! ```
 
+mod call_heap;
 mod clock;
 mod cooperative;
 mod cooperator;

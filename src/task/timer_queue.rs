@@ -2,7 +2,7 @@
 //! timer that they share.
 //!
 //! A call that is stopped in time, as that of a timeout nearly always is, costs
-//! an entry in a map: no task, and no timer. A thread finds its queues in a
+//! an entry in a heap: no task, and no timer. A thread finds its queues in a
 //! thread-local, so the threads of a runtime share no lock, and neither do a
 //! process and the one that it forks.
 //!
@@ -30,11 +30,11 @@
 //!   refers to the queue as its waker.
 //! - *\[no lock over user code\]* Calls are made and dropped under no lock.
 
+use super::call_heap::{CallHeap, Key};
 use super::clock::{NoTimer, new_timer};
 use crate::failure::NoRuntime;
 use crate::sync::lock;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll, Wake, Waker};
@@ -43,9 +43,6 @@ use tokio::task::coop::unconstrained;
 use tokio::time::{Instant, Sleep};
 
 pub(super) type Call = Box<dyn FnOnce(Result<(), NoRuntime>) + Send>;
-
-/// Deadlines, and numbers that keep equal ones apart and in order.
-type Key = (Instant, u64);
 
 thread_local! {
     /// This thread's queues, of which only those of runtimes that it schedules
@@ -59,11 +56,11 @@ pub(super) struct TimerQueue {
 }
 
 struct State {
-    calls: BTreeMap<Key, Call>,
-    calls_made: u64,
+    calls: CallHeap<Instant, Call>,
     /// None until a thread that has thread-locals was there to make one.
     timer: Option<Pin<Box<Sleep>>>,
-    /// The deadline that the timer is registered for.
+    /// The deadline that the timer is registered for: the first one, or one
+    /// before it, whose call was stopped.
     armed_for: Option<Instant>,
     /// Wakes the [`ShutdownWatch`], which ends an empty queue.
     watch: Option<Waker>,
@@ -104,12 +101,12 @@ impl TimerQueue {
     fn open(runtime: &Handle, deadline: Instant, call: Call) -> Scheduled {
         // Without a timer the watch makes one, or says that there is none.
         let timer = new_timer(runtime, deadline).ok();
-        let key = (deadline, 0);
+        let mut calls = CallHeap::default();
+        let key = calls.push(deadline, call);
         let queue = Arc::new(TimerQueue {
             runtime: runtime.clone(),
             state: Mutex::new(State {
-                calls: BTreeMap::from([(key, call)]),
-                calls_made: 1,
+                calls,
                 timer,
                 armed_for: None,
                 watch: None,
@@ -129,7 +126,7 @@ impl TimerQueue {
             is_over: false,
         });
         let mut state = lock(&queue.state);
-        let is_due = queue.arm(&mut state);
+        let is_due = queue.arm(&mut state, deadline);
         drop(state);
         queue.wake_if(is_due);
         Scheduled { queue, key }
@@ -141,25 +138,20 @@ impl TimerQueue {
         if state.is_closed {
             return Err(call);
         }
-        let key = (deadline, state.calls_made);
-        state.calls_made += 1;
-        state.calls.insert(key, call);
-        let is_due = self.arm(&mut state);
+        let key = state.calls.push(deadline, call);
+        let is_due = self.arm(&mut state, deadline);
         drop(state);
         self.wake_if(is_due);
         Ok(key)
     }
 
-    /// Registers the timer for the first call, unless it is; returns whether
-    /// that call is due already.
+    /// Registers the timer for `deadline`, unless it is for that or an earlier
+    /// one; returns whether that is over already.
     ///
     /// The timer of a call that was stopped stays registered: the next call is
     /// often later, and then costs nothing.
     #[must_use]
-    fn arm(self: &Arc<Self>, state: &mut State) -> bool {
-        let Some((&(deadline, _), _)) = state.calls.first_key_value() else {
-            return false;
-        };
+    fn arm(self: &Arc<Self>, state: &mut State, deadline: Instant) -> bool {
         if state.is_closed || state.armed_for.is_some_and(|armed| armed <= deadline) {
             return false;
         }
@@ -182,20 +174,27 @@ impl TimerQueue {
         }
     }
 
+    /// Registers the timer for the first call.
+    #[must_use]
+    fn arm_for_first(self: &Arc<Self>, state: &mut State) -> bool {
+        match state.calls.first_deadline() {
+            Some(deadline) => self.arm(state, deadline),
+            None => false,
+        }
+    }
+
     /// Makes the calls that are due. By a task that the timer's wake spawned.
     fn make_calls(self: &Arc<Self>) {
         let now = Instant::now();
         let mut calls = Vec::new();
         let mut state = lock(&self.state);
-        while let Some(entry) = state.calls.first_entry()
-            && entry.key().0 <= now
-        {
-            calls.push(Due(Some(entry.remove())));
+        while let Some(call) = state.calls.pop_due(now) {
+            calls.push(Due(Some(call)));
         }
         if state.timer.as_ref().is_some_and(|timer| timer.is_elapsed()) {
             state.armed_for = None;
         }
-        let is_due = self.arm(&mut state);
+        let is_due = self.arm_for_first(&mut state);
         let watch = state.watch_if_empty();
         drop(state);
         self.wake_if(is_due);
@@ -219,7 +218,7 @@ impl TimerQueue {
         let watch = state.watch.take();
         drop(state);
         drop((timer, watch));
-        for call in calls.into_values() {
+        for call in calls.into_ordered() {
             call(Err(none));
         }
     }
@@ -252,7 +251,7 @@ impl Scheduled {
     /// Drops the call, unless it is due.
     pub(crate) fn stop(&self) {
         let mut state = lock(&self.queue.state);
-        let call = state.calls.remove(&self.key);
+        let call = state.calls.remove(self.key);
         let watch = state.watch_if_empty();
         drop(state);
         wake(watch);
@@ -294,7 +293,7 @@ impl Future for ShutdownWatch {
             Ok(timer) => {
                 let mut state = lock(&queue.state);
                 state.timer.get_or_insert(timer);
-                let is_due = queue.arm(&mut state);
+                let is_due = queue.arm_for_first(&mut state);
                 drop(state);
                 queue.wake_if(is_due);
                 Poll::Pending

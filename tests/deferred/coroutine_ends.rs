@@ -288,3 +288,37 @@ fn cancel_from_another_thread_while_a_stage_of_what_is_awaited_runs() {
     assert!(second.is_cancelled());
     assert_eq!(runtime.block_on(d).unwrap(), (7, true));
 }
+
+#[test]
+fn runtime_shuts_down_under_a_detached_coroutine_then_nothing_is_reported() {
+    let runtime = current_thread();
+    let d = {
+        let _entered = runtime.enter();
+        Deferred::from_infallible(pending::<()>())
+    };
+    d.detach();
+    let reports = testing::capture_unhandled(|| drop(runtime));
+    assert!(reports.is_empty(), "{reports:?}");
+}
+
+#[test]
+fn cancel_of_a_coroutine_in_a_try_join_reports_the_coroutine_alone() {
+    for handled in [true, false] {
+        let reports = testing::capture_unhandled(|| {
+            let (_one, first) = Deferred::<i32>::new();
+            let (_two, second) = Deferred::<i32>::new();
+            let d = Deferred::from_coroutine(async move {
+                let (a, b) = tokio::try_join!(first, second)?;
+                Ok::<_, DeferredError>(a + b)
+            });
+            d.cancel();
+            if handled {
+                assert!(testing::failure_of(d).is_cancelled());
+            } else {
+                drop(d);
+            }
+        });
+        let expected = if handled { 0 } else { 1 };
+        assert_eq!(reports.len(), expected, "{reports:?}");
+    }
+}

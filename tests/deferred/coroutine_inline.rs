@@ -8,16 +8,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Poll, Waker};
 use std::thread;
 use std::time::Duration;
+use test_support::runtime::current_thread;
 use test_support::{Later, Log, OnDrop};
-use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 use tokio_deferred::{
     Deferred, DeferredError, Failure, NoRuntime, Resolver, debug, inline_callbacks, testing,
 };
-
-fn runtime() -> Runtime {
-    Builder::new_current_thread().enable_all().build().unwrap()
-}
 
 fn sum(
     first: Deferred<i32>,
@@ -255,7 +252,7 @@ fn woken_by_something_else_and_there_is_no_runtime_then_fails() {
 
 #[test]
 fn woken_by_something_else_is_polled_by_a_task_of_the_runtime_it_began_in() {
-    let runtime = runtime();
+    let runtime = current_thread();
     let (resolver, inner) = Deferred::<i32>::new();
     let (tx, rx) = oneshot::channel::<i32>();
     let log = Log::default();
@@ -284,7 +281,7 @@ fn woken_by_something_else_is_polled_by_a_task_of_the_runtime_it_began_in() {
 
 #[test]
 fn its_runtime_shuts_down_while_it_awaits_a_deferred_then_the_fire_resumes_it() {
-    let runtime = runtime();
+    let runtime = current_thread();
     let (resolver, inner) = Deferred::<i32>::new();
     let d = {
         let _entered = runtime.enter();
@@ -302,7 +299,7 @@ fn its_runtime_shuts_down_while_it_awaits_a_deferred_then_the_fire_resumes_it() 
 
 #[test]
 fn its_runtime_shuts_down_while_it_awaits_something_else_then_it_fails() {
-    let runtime = runtime();
+    let runtime = current_thread();
     let d = {
         let _entered = runtime.enter();
         Deferred::from_coroutine_inline(pending::<Result<(), Failure>>())

@@ -38,6 +38,39 @@ fn each_stage_is_in_the_span_it_was_added_in() {
     });
 }
 
+/// As stages are: in the span that was current when the coroutine began.
+#[test]
+fn later_polls_of_a_coroutine_are_in_the_span_it_began_in() {
+    tracing::subscriber::with_default(Registry::default(), || {
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let runtime = runtime.unwrap();
+        for is_task in [false, true] {
+            let log = Log::default();
+            let (resolver, awaited) = Deferred::<()>::new();
+            let (one, two) = (note(&log), note(&log));
+            let body = async move {
+                one(());
+                awaited.await?;
+                two(());
+                Ok::<_, tokio_deferred::DeferredError>(())
+            };
+            let d = info_span!("beginning").in_scope(|| {
+                if is_task {
+                    Deferred::from_coroutine_on(runtime.handle(), body)
+                } else {
+                    Deferred::from_coroutine(body)
+                }
+            });
+            info_span!("firing").in_scope(|| {
+                resolver.callback(());
+                assert_eq!(Span::current().metadata().unwrap().name(), "firing");
+            });
+            runtime.block_on(d).unwrap();
+            assert_eq!(log.all(), ["beginning", "beginning"], "{is_task}");
+        }
+    });
+}
+
 #[test]
 fn the_span_is_kept_over_a_wait() {
     tracing::subscriber::with_default(Registry::default(), || {

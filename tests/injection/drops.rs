@@ -120,7 +120,11 @@ fn undergo(trial: &Trial, subject: Subject, way: Way, point: usize) {
                 Some(handle)
             };
             let end = |world: &mut World, handle: Option<CancelHandle>| match way {
-                Way::Cancel => handle.iter().for_each(CancelHandle::cancel),
+                Way::Cancel => {
+                    handle.iter().for_each(|handle| {
+                        handle.cancel();
+                    });
+                }
                 // Its threads are not waited for: an event lets them go on.
                 _ => world
                     .runtime

@@ -213,7 +213,8 @@ impl Trial {
         d.add_both(move |result| {
             note(result.as_ref().err());
             drop(result);
-        });
+        })
+        .detach();
     }
 
     /// As `watch`, and the result passes.

@@ -102,7 +102,9 @@ fn operate(semaphore: &DeferredSemaphore, used: &Used, random: &mut Random, left
         }
         9 => match left.jobs.pop_front() {
             Some((resolver, _)) if many == 1 => resolver.callback(()),
-            Some((_, cancel)) if many == 2 => cancel.cancel(),
+            Some((_, cancel)) if many == 2 => {
+                cancel.cancel();
+            }
             other => drop(other),
         },
         10 => {

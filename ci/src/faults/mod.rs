@@ -111,7 +111,7 @@ pub(crate) fn list(root: &Path) -> Result<Vec<Fault>> {
 }
 
 /// Fails if the text of a fault does not stand once, and only once, in its file,
-/// or if no function has the name of its test.
+/// or if the name of its test occurs nowhere.
 pub(crate) fn check(tools: &Tools) -> Result<()> {
     let root = &tools.sh.current_dir();
     let mut tests = String::new();
@@ -130,10 +130,8 @@ pub(crate) fn check(tools: &Tools) -> Result<()> {
             ));
         }
         let test = fault.check.name.rsplit("::").next().unwrap_or_default();
-        if !["(", "<"]
-            .iter()
-            .any(|next| tests.contains(&format!("fn {test}{next}")))
-        {
+        // Some are named by a macro, which has the name too.
+        if !tests.contains(test) {
             stale.push(format!(
                 "{}: there is no test {}",
                 fault.name, fault.check.name

@@ -87,12 +87,20 @@ where
 
 /// Cancels what the coroutine awaits. Those whose wakes come meanwhile find its
 /// runner here: it is polled when all of them were asked.
-fn send<F, T, S>(co: &Shared<F, T, S>, request: CancelRequest, pending: Vec<Handle>)
+///
+/// Of several failures the future may take one and drop the others unseen, as
+/// `try_join!` does: so none of them is reported by itself. What the coroutine
+/// comes to is, if nobody handles that.
+fn send<F, T, S>(co: &Shared<F, T, S>, mut request: CancelRequest, pending: Vec<Handle>)
 where
     F: Future<Output = Output<T>> + Send + 'static,
     T: Send + 'static,
     S: Spawner,
 {
+    if pending.len() > 1 && !request.quiet {
+        request.quiet = true;
+        co.turn().local().made_quiet = true;
+    }
     match request.try_send_to(pending) {
         Sent::Asked => {
             let mut turn = co.turn();

@@ -139,6 +139,8 @@ pub(super) struct Local<T> {
     /// Cancels that came after the result of what is awaited, and before its wake:
     /// they are applied after the poll that the wake brings.
     after_poll: Vec<CancelRequest>,
+    /// Whether a cancel was made quiet because it went to several Deferreds.
+    made_quiet: bool,
 }
 
 /// Whether the coroutine went on after a cancel, for the debugger.
@@ -176,6 +178,7 @@ where
             span: Span::none(),
             cancelled: Cancelled::No,
             after_poll: Vec::new(),
+            made_quiet: false,
         },
         Coroutine {
             status: Mutex::new(Status {
@@ -343,6 +346,7 @@ where
     let awaited = std::mem::take(&mut local.awaited);
     let span = std::mem::replace(&mut local.span, Span::none());
     let late = std::mem::take(&mut local.after_poll);
+    let made_quiet = local.made_quiet;
     drop(turn);
     drop(awaited);
     catch_and_log("the end of a span", || drop(span));
@@ -350,7 +354,13 @@ where
         .chain(kept)
         .for_each(CancelRequest::give_up);
     if let Some(resolver) = resolver {
-        resolver.fire(result);
+        resolver.fire(result.map_err(|failure| {
+            if made_quiet {
+                failure.reported()
+            } else {
+                failure
+            }
+        }));
     }
     if let TaskState::Known(task) = task {
         // It has nothing to poll any more, and ends.

@@ -3,6 +3,7 @@
 use super::cancel::{self, Applied};
 use super::task::Task;
 use super::{Output, Phase, Resumed, Shared, Spawner, TaskState, WokenBy, YIELDS, end};
+use crate::bridge::deliver_failure;
 use crate::core::CancelRequest;
 use crate::failure::{Failure, NoRuntime};
 use crate::sync::lock;
@@ -63,13 +64,18 @@ where
                 if let Err(none) = control.spawner.spawn(|| Task::new(co.clone()))
                     && !stay_without_task(co)
                 {
-                    end(co, Failure::from_error(none, control.made));
+                    let failure = Failure::from_error(none, control.made);
+                    let ended = co.clone();
+                    // An errback may start it again.
+                    deliver_failure(control.made, move || end(&ended, failure));
                     return false;
                 }
             }
             Next::End => {
                 // That its runtime shut down is news to nobody.
-                end(co, Failure::quiet(NoRuntime::shut_down(), control.made));
+                let failure = Failure::quiet(NoRuntime::shut_down(), control.made);
+                let ended = co.clone();
+                deliver_failure(control.made, move || end(&ended, failure));
                 return false;
             }
         }

@@ -5,12 +5,12 @@
 //!
 //! | model | preemptions | interleavings |
 //! |---|---|---|
-//! | `released_while_the_wait_begins` | any | 28 |
-//! | `released_while_cancelled` | 3 | 10,464 |
-//! | `released_while_dropped` | 3 | 7,156 |
+//! | `released_while_the_wait_begins` | any | 34 |
+//! | `released_while_cancelled` | 3 | 12,712 |
+//! | `released_while_dropped` | 3 | 7,820 |
 //! | `the_first_of_two_is_cancelled_while_released` | any | 209 |
-//! | `a_wait_begins_while_the_runner_ends` | any | 43 |
-//! | `closed_while_cancelled` | 3 | 10,464 |
+//! | `a_wait_begins_while_the_runner_ends` | any | 1,781 |
+//! | `closed_while_cancelled` | 3 | 12,712 |
 //! | `the_runtime_ends_while_released` | any | 11 |
 //! | `the_runtime_ends_while_cancelled` | any | 4,246 |
 

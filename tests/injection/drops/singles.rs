@@ -75,7 +75,9 @@ pub(super) fn cancelled_of_the_resolver(w: &World) -> Course {
         resolver.cancelled().await;
         Ok(())
     })
-    .then(move |_| handle.cancel())
+    .then(move |_| {
+        handle.cancel();
+    })
 }
 
 fn waits(t: &Trial) -> (impl FnOnce(&World) + use<>, Deferred<Value>) {

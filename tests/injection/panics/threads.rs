@@ -126,7 +126,9 @@ pub(super) fn fire_and_cancel_and_drop(t: &Trial) {
     let (resolver, mut d) = Deferred::with_canceller(t.run(Canceller, || None));
     let handle = d.cancel_handle();
     let firing = beside(t, |t| resolver.callback(t.value()));
-    let cancelling = beside(t, move |t| handle.cancel_with(t.oops()));
+    let cancelling = beside(t, move |t| {
+        handle.cancel_with(t.oops());
+    });
     let d = d
         .map(t.call(Callback, |value: Value| value))
         .add_errback(t.call(Errback, Err));
