@@ -110,8 +110,8 @@
 //! | who waits on whom, and why | [`debug`] |
 //! | tests | [`testing`] |
 //!
-//! Only timers, threads, waits for a permit and coroutines that have to wait
-//! need a Tokio runtime. They use the one given, else the current one, else
+//! Only timers, threads, waits for a permit and coroutines that await something
+//! else than Deferreds need a Tokio runtime. They use the one given, else the current one, else
 //! that of [`set_default_runtime`].
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(missing_docs, missing_debug_implementations)]

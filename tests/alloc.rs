@@ -167,6 +167,51 @@ fn ready_coroutine_allocates_at_most_once_and_needs_no_task() {
     assert_eq!(runtime.metrics().num_alive_tasks(), 0);
 }
 
+/// The future with what controls it, and, where a task polls it, Tokio's task. A
+/// wake allocates nothing.
+#[test]
+fn waiting_coroutine_is_one_allocation_and_its_task() {
+    let runtime = Builder::new_current_thread()
+        .build()
+        .expect("a bare runtime");
+    let ten_times = |inline: bool| {
+        let (resolvers, awaited): (Vec<_>, Vec<_>) = (0..10).map(|_| Deferred::new()).unzip();
+        let body = async move {
+            let mut sum = 0;
+            for d in awaited {
+                sum += d.await?;
+            }
+            Ok::<u64, DeferredError>(sum)
+        };
+        let (made, d) = count(|| {
+            if inline {
+                Deferred::from_coroutine_inline(body)
+            } else {
+                Deferred::from_coroutine_on(runtime.handle(), body)
+            }
+        });
+        let mut fired = 0;
+        for (n, resolver) in (1..).zip(resolvers) {
+            fired += count(|| resolver.callback(n)).0.allocations;
+            if !inline {
+                runtime.block_on(tokio::task::yield_now());
+            }
+        }
+        assert_eq!(value_of(d), Some(55));
+        (made.allocations, fired)
+    };
+    for inline in [true, false] {
+        warm_up();
+        // The first time fills what is made once a thread.
+        ten_times(inline);
+        warm_up();
+        let (made, fired) = ten_times(inline);
+        let block = if KEEPS { 0 } else { 1 };
+        assert_eq!(made, block + if inline { 1 } else { 2 }, "inline: {inline}");
+        assert_eq!(fired, 0, "inline: {inline}");
+    }
+}
+
 /// Awaits each once, when it has no result yet; then `end` has it.
 fn polled_once_many_times(end: impl Fn(Deferred<u64>) + Send + 'static) -> i64 {
     const MANY: i64 = if cfg!(miri) { 1_000 } else { 10_000 };

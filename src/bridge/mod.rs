@@ -5,7 +5,9 @@
 //!
 //! 1. A future is polled once on the caller's thread before any task exists;
 //!    what is ready needs no runtime.
-//! 2. A missing runtime is a failure with [`NoRuntime`](crate::NoRuntime),
+//! 2. A coroutine that waits goes on in a task, or inside the fires of what it
+//!    awaits: always where there is no runtime, and where that was asked for.
+//! 3. A missing runtime is a failure with [`NoRuntime`](crate::NoRuntime),
 //!    never a panic.
 
 mod adopt;

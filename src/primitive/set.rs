@@ -134,7 +134,7 @@ impl<T: Send + 'static> DeferredSet<T> {
     /// while let Some(result) = set.next().await {
     ///     match result {
     ///         Ok(n) => sum += n,
-    ///         Err(error) => assert_eq!(error.to_string(), "no luck"),
+    ///         Err(error) => assert_eq!(error.failure().to_string(), "no luck"),
     ///     }
     /// }
     /// assert_eq!(sum, 6);
