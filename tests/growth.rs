@@ -10,9 +10,11 @@
 use std::env;
 use std::process::{Command, ExitCode};
 use std::thread;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_deferred::{
-    CancelHandle, Deferred, DeferredList, DeferredQueue, DeferredSet, Event, Resolver, ResolverMap,
-    gather_results, join, map_with_concurrency, race,
+    CancelHandle, Deferred, DeferredList, DeferredQueue, DeferredSemaphore, DeferredSet, Event,
+    Resolver, ResolverMap, gather_results, join, map_with_concurrency, race, testing,
 };
 
 const FEW: usize = 250;
@@ -108,6 +110,23 @@ fn nested(
         d = level(d);
     }
     (resolver, d)
+}
+
+/// Waits for the one permit, which is held.
+fn permits(
+    n: usize,
+) -> (
+    Runtime,
+    OwnedSemaphorePermit,
+    Vec<Deferred<OwnedSemaphorePermit>>,
+) {
+    let runtime = Builder::new_current_thread().build().expect("a runtime");
+    let semaphore = DeferredSemaphore::new(1);
+    let held = testing::success_of(semaphore.acquire());
+    let entered = runtime.enter();
+    let all = (0..n).map(|_| semaphore.acquire()).collect();
+    drop(entered);
+    (runtime, held, all)
 }
 
 const ROWS: &[Row] = &[
@@ -290,6 +309,43 @@ const ROWS: &[Row] = &[
     ("members, dropped", |n| {
         let (_resolvers, set) = set(n);
         drop(set);
+    }),
+    ("puts, then gets", |n| {
+        let queue = DeferredQueue::new();
+        (0..n).for_each(|item| queue.put(item).expect("no limit"));
+        (0..n).for_each(|_| ignore(queue.get()));
+    }),
+    ("gets, then puts", |n| {
+        let queue = DeferredQueue::new();
+        let gets: Vec<_> = (0..n).map(|_| queue.get()).collect();
+        (0..n).for_each(|item| queue.put(item).expect("no limit"));
+        gets.into_iter().for_each(ignore);
+    }),
+    ("items that come back, from the front", |n| {
+        let queue = DeferredQueue::new();
+        let gets: Vec<_> = (0..n).map(|_| queue.get()).collect();
+        (0..2 * n).for_each(|item| queue.put(item).expect("no limit"));
+        drop(gets);
+        assert_eq!(queue.len(), 2 * n);
+    }),
+    ("permits waited for, cancelled from the front", |n| {
+        let (_runtime, _held, mut all) = permits(n);
+        let handles: Vec<_> = all.iter_mut().map(Deferred::cancel_handle).collect();
+        handles.iter().for_each(|handle| assert!(handle.cancel()));
+        all.into_iter().for_each(ignore);
+    }),
+    ("permits waited for, cancelled from the back", |n| {
+        let (_runtime, _held, mut all) = permits(n);
+        let handles: Vec<_> = all.iter_mut().map(Deferred::cancel_handle).collect();
+        handles
+            .iter()
+            .rev()
+            .for_each(|handle| assert!(handle.cancel()));
+        all.into_iter().for_each(ignore);
+    }),
+    ("permits waited for, dropped from the back", |n| {
+        let (_runtime, _held, mut all) = permits(n);
+        while all.pop().is_some() {}
     }),
     ("gets, cancelled from the front", |n| {
         let queue = DeferredQueue::new();

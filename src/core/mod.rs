@@ -153,7 +153,7 @@ pub(crate) use ends::{
 pub(crate) use engine::{
     cancel::{Attempt, Running, Sent},
     due_run::DueRun,
-    resume::{is_in_wake, wake_and_resume},
+    resume::{Resume, is_in_wake, resume, wake_and_resume},
     span::{CurrentSpan, current_span, in_span},
     trampoline::{drains, is_deep, nested, trampoline},
 };

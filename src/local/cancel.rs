@@ -20,13 +20,13 @@ impl<T: 'static> LocalDeferred<T> {
     /// use tokio_deferred::local::LocalDeferred;
     ///
     /// let (resolver, d) = LocalDeferred::<i32>::new();
-    /// d.cancel();
+    /// assert!(d.cancel()); // somebody was asked
     /// assert!(resolver.is_cancelled());
     /// assert!(d.try_result().unwrap().unwrap_err().is_cancelled());
     /// ```
     #[track_caller]
-    pub fn cancel(&self) {
-        self.inner.cancel();
+    pub fn cancel(&self) -> bool {
+        self.inner.cancel()
     }
 
     /// Cancels, and says why; as
@@ -44,8 +44,8 @@ impl<T: 'static> LocalDeferred<T> {
     /// assert_eq!(failure.source().unwrap().to_string(), "the user went away");
     /// ```
     #[track_caller]
-    pub fn cancel_with(&self, reason: impl Into<BoxError>) {
-        self.inner.cancel_with(reason);
+    pub fn cancel_with(&self, reason: impl Into<BoxError>) -> bool {
+        self.inner.cancel_with(reason)
     }
 
     /// Returns a handle that cancels this Deferred, whatever is added to it;
@@ -68,6 +68,48 @@ impl<T: 'static> LocalDeferred<T> {
         LocalCancelHandle {
             inner: Confined::new(self.inner.cancel_handle()),
         }
+    }
+
+    /// Protects the operation from cancels of the Deferred that this returns;
+    /// as [`Deferred::shield`](crate::Deferred::shield).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tokio_deferred::local::LocalDeferred;
+    ///
+    /// let (commit, d) = LocalDeferred::<()>::new();
+    /// let d = d.shield();
+    /// d.cancel();
+    /// assert!(d.try_result().unwrap().unwrap_err().is_cancelled());
+    /// assert!(!commit.is_cancelled());
+    /// # commit.callback(());
+    /// ```
+    #[track_caller]
+    pub fn shield(self) -> LocalDeferred<T> {
+        LocalDeferred::wrap(self.inner.into_inner().shield())
+    }
+
+    /// Cancels, and waits for the result that comes of it: the one of the
+    /// operation, if it answers the cancel with one. As
+    /// [`Deferred::cancel_and_wait`](crate::Deferred::cancel_and_wait).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use futures::FutureExt;
+    /// use tokio_deferred::local::LocalDeferred;
+    ///
+    /// let (_resolver, d) = LocalDeferred::with_canceller(|| Some(Ok("closed")));
+    /// let ended = d.cancel_and_wait().now_or_never();
+    /// assert_eq!(ended.unwrap().unwrap(), "closed");
+    /// ```
+    #[track_caller]
+    pub fn cancel_and_wait(
+        self,
+    ) -> impl Future<Output = Result<T, DeferredError>> + Unpin + use<T> {
+        self.cancel();
+        self
     }
 
     /// Makes dropping cancel, instead of detach.
@@ -112,14 +154,36 @@ pub struct LocalCancelHandle {
 impl LocalCancelHandle {
     /// Cancels, as [`LocalDeferred::cancel`] does.
     #[track_caller]
-    pub fn cancel(&self) {
-        self.inner.cancel();
+    pub fn cancel(&self) -> bool {
+        self.inner.cancel()
     }
 
     /// Cancels and says why, as [`LocalDeferred::cancel_with`] does.
     #[track_caller]
-    pub fn cancel_with(&self, reason: impl Into<BoxError>) {
-        self.inner.cancel_with(reason);
+    pub fn cancel_with(&self, reason: impl Into<BoxError>) -> bool {
+        self.inner.cancel_with(reason)
+    }
+}
+
+impl LocalCancelHandle {
+    /// Returns whether there is nothing to cancel at the moment; as
+    /// [`CancelHandle::is_finished`](crate::CancelHandle::is_finished).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tokio_deferred::local::LocalDeferred;
+    ///
+    /// let (resolver, mut d) = LocalDeferred::new();
+    /// let handle = d.cancel_handle();
+    /// assert!(!handle.is_finished());
+    /// resolver.callback(1);
+    /// assert!(handle.is_finished() && !handle.cancel());
+    /// # d.detach();
+    /// ```
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.inner.is_finished()
     }
 }
 

@@ -56,7 +56,10 @@ impl<T: 'static> LocalDeferred<T> {
     /// resolver.callback(7);
     /// assert_eq!(seen.get(), 7);
     /// ```
-    pub fn detach(self) {}
+    #[doc(alias = "forget")]
+    pub fn detach(self) {
+        self.inner.into_inner().detach();
+    }
 
     /// Names this Deferred, in reports, traces and `debug::pending`; as
     /// [`Deferred::label`](crate::Deferred::label).

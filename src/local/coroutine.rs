@@ -29,7 +29,7 @@
 use super::spawner::spawn;
 use super::{LocalDeferred, OnThread};
 use crate::chain::{AwaitList, Deferred, Resolver, enter};
-use crate::core::{CancelRequest, Delegate, Handle as ChainHandle, Sent, trampoline};
+use crate::core::{CancelRequest, Delegate, Handle as ChainHandle, Resume, Sent, resume};
 use crate::failure::{Failure, NoRuntime, catch_and_log};
 use futures::task::{ArcWake, AtomicWaker, waker, waker_ref};
 use std::cell::{Cell, RefCell};
@@ -394,7 +394,7 @@ impl<F: Future<Output = Output<T>> + 'static, T: 'static> Coroutine<F, T> {
             (resolver, _) => drop(resolver),
         }
         // The task has nothing to poll any more, and ends.
-        parts.remote.task.wake();
+        catch_and_log("a waker", || parts.remote.task.wake());
     }
 }
 
@@ -412,8 +412,14 @@ impl<F: Future<Output = Output<T>> + 'static, T: 'static> ArcWake for Coroutine<
             // Whoever polls it, or is about to, looks again.
             return;
         }
-        let co = this.clone();
-        trampoline(move || co.run());
+        // Before the fire returns, but under no lock of a waker around this one.
+        resume(this.clone());
+    }
+}
+
+impl<F: Future<Output = Output<T>> + 'static, T: 'static> Resume for Coroutine<F, T> {
+    fn resume(self: Arc<Self>) {
+        self.run();
     }
 }
 

@@ -87,7 +87,7 @@ fn first_value<T>((index, value): (usize, OnThread<T>)) -> (usize, T) {
 /// resolver.callback(Rc::new("late"));
 /// let results = list.try_result().unwrap().unwrap();
 /// assert_eq!(**results[0].as_ref().unwrap(), "late");
-/// assert_eq!(results[1].as_ref().unwrap_err().to_string(), "no luck");
+/// assert_eq!(results[1].as_ref().unwrap_err().failure().to_string(), "no luck");
 /// ```
 #[must_use = "a LocalDeferredList does nothing until it is awaited or made a Deferred"]
 pub struct LocalDeferredList<T> {

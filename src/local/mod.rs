@@ -78,7 +78,7 @@
 //!   keep of a chain are places, names and [`Failure`](crate::Failure)s, whose
 //!   errors are `Send`; no reference to the chain.
 //! - \[put off\] What the library puts off (drops that nest deeply, coroutines
-//!   that resume each other) is put off in thread-locals, and done by the same
+//!   that a fire resumes) is put off in thread-locals, and done by the same
 //!   thread. While that thread ends, it is done at once.
 //! - \[left alive\] A chain that is alive when its thread ends is in a
 //!   thread-local, which that thread drops; or was leaked, and nobody drops it.

@@ -4,7 +4,7 @@
 use super::{LocalDeferred, LocalOutcome, OnThread};
 use crate::chain::stages::{Both, Callback, Errback, Finally, Inspect, Map, Pair};
 use crate::core::Stage;
-use crate::failure::Failure;
+use crate::failure::{BoxError, Failure};
 use std::marker::PhantomData;
 use std::panic::Location;
 
@@ -95,6 +95,142 @@ where
     let f = OnThread::new(f);
     let f = move |failure: &Failure| f.into_inner()(failure);
     Inspect::<_, _, F>(f, PhantomData)
+}
+
+fn map_err<T, E, F>(
+    f: F,
+    at: &'static Location<'static>,
+) -> impl Stage<In = OnThread<T>, Out = OnThread<T>>
+where
+    T: 'static,
+    E: Into<BoxError> + 'static,
+    F: FnOnce(Failure) -> E + 'static,
+{
+    let f = OnThread::new(f);
+    let f = move |failure| {
+        let error = f.into_inner()(failure);
+        OnThread::new(Err::<T, _>(Failure::from_box(error.into(), at)))
+    };
+    Errback::<_, _, F>(f, PhantomData)
+}
+
+fn inspect_value<T, F>(f: F) -> impl Stage<In = OnThread<T>, Out = OnThread<T>>
+where
+    T: 'static,
+    F: FnOnce(&T) + 'static,
+{
+    let f = OnThread::new(f);
+    let f = move |value: OnThread<T>| {
+        f.into_inner()(value.get());
+        value
+    };
+    Map::<_, _, F>(f, PhantomData)
+}
+
+/// # Stages, under Rust's names
+///
+/// They are eager, as all stages: added, they run, awaited or not.
+impl<T: 'static> LocalDeferred<T> {
+    /// Adds a function that runs on a value and may fail or return another
+    /// Deferred: [`add_callback`](LocalDeferred::add_callback).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tokio_deferred::local::LocalDeferred;
+    ///
+    /// let d = LocalDeferred::succeed("7").and_then(|s| Ok(s.parse::<i32>()?));
+    /// assert_eq!(d.try_result().unwrap().unwrap(), 7);
+    /// ```
+    #[inline]
+    #[track_caller]
+    pub fn and_then<R: LocalOutcome>(
+        self,
+        f: impl FnOnce(T) -> R + 'static,
+    ) -> LocalDeferred<R::Output> {
+        self.add_callback(f)
+    }
+
+    /// Adds a function that runs on a failure and may recover:
+    /// [`add_errback`](LocalDeferred::add_errback).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tokio_deferred::local::LocalDeferred;
+    ///
+    /// let d = LocalDeferred::<i32>::fail("no number").or_else(|_failure| Ok(0));
+    /// assert_eq!(d.try_result().unwrap().unwrap(), 0);
+    /// ```
+    #[inline]
+    #[track_caller]
+    pub fn or_else<R: LocalOutcome<Output = T>>(
+        self,
+        f: impl FnOnce(Failure) -> R + 'static,
+    ) -> LocalDeferred<T> {
+        self.add_errback(f)
+    }
+
+    /// Adds a function from failure to error; a value passes it by. As
+    /// [`Deferred::map_err`](crate::Deferred::map_err).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io;
+    /// use tokio_deferred::local::LocalDeferred;
+    ///
+    /// let d = LocalDeferred::<i32>::fail("no number")
+    ///     .map_err(|failure| io::Error::other(failure.to_string()));
+    /// assert!(d.try_result().unwrap().unwrap_err().is::<io::Error>());
+    /// ```
+    #[inline]
+    #[track_caller]
+    pub fn map_err<E: Into<BoxError> + 'static>(
+        self,
+        f: impl FnOnce(Failure) -> E + 'static,
+    ) -> LocalDeferred<T> {
+        let at = Location::caller();
+        self.stage(map_err(f, at), at)
+    }
+
+    /// Adds a function that looks at a value, which then passes on; a failure
+    /// passes it by.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::cell::Cell;
+    /// use std::rc::Rc;
+    /// use tokio_deferred::local::LocalDeferred;
+    ///
+    /// let seen = Rc::new(Cell::new(0));
+    /// let look = seen.clone();
+    /// let d = LocalDeferred::succeed(7).inspect(move |n| look.set(*n));
+    /// assert_eq!((seen.get(), d.try_result().unwrap().unwrap()), (7, 7));
+    /// ```
+    #[inline]
+    #[track_caller]
+    pub fn inspect(self, f: impl FnOnce(&T) + 'static) -> LocalDeferred<T> {
+        self.stage(inspect_value(f), Location::caller())
+    }
+
+    /// Adds a function that looks at a failure, which then passes on as
+    /// unhandled as it was: for errbacks that only log.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tokio_deferred::local::LocalDeferred;
+    ///
+    /// let d = LocalDeferred::<()>::fail("out").inspect_err(|failure| println!("{failure}"));
+    /// assert_eq!(d.try_result().unwrap().unwrap_err().to_string(), "out");
+    /// ```
+    #[inline]
+    #[track_caller]
+    pub fn inspect_err(self, f: impl FnOnce(&Failure) + 'static) -> LocalDeferred<T> {
+        self.inspect_failure(f)
+    }
 }
 
 impl<T: 'static> LocalDeferred<T> {

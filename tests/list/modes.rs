@@ -198,7 +198,7 @@ fn cancel_reaches_every_child_and_nothing_else() {
     let results = testing::success_of(list);
     let reason = std::error::Error::source(results[1].as_ref().unwrap_err().failure().error());
     assert_eq!(reason.unwrap().to_string(), "enough");
-    assert_eq!(texts(results), ["1", "! cancelled", "3"]);
+    assert_eq!(texts(results), ["1", "! cancelled: enough", "3"]);
 }
 
 #[test]

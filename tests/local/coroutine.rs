@@ -76,7 +76,7 @@ fn million_awaits_in_one_coroutine_and_coroutines_in_a_row() {
         resolver.callback(0);
         assert_eq!(value_of(d), MANY);
     };
-    let thread = std::thread::Builder::new().stack_size(2 * 1024 * 1024);
+    let thread = std::thread::Builder::new().stack_size(256 * 1024);
     thread
         .spawn(run)
         .expect("it starts")
