@@ -99,7 +99,7 @@ impl Parts<'_> {
                 // A list of failures is a value: it ends all the same.
                 list.into_deferred().map(|all| all.len() as u32)
             }
-            _ => Deferred::from_coroutine_inline(async move { one.await }),
+            _ => Deferred::from_coroutine_inline(one),
         }
     }
 }

@@ -16,13 +16,19 @@ use tokio_deferred::{
     gather_results, join, map_with_concurrency, race, testing,
 };
 
+/// Makes a Deferred; what it needs for as long as the test goes into the list.
+type Make<R> = fn(&mut Vec<Box<dyn Any>>) -> R;
+
 /// What will fire a Deferred, in order.
 type Sources = Vec<Resolver<i32>>;
+
+/// As [`Make`], of what may capture something.
+type MakeWithSources<'a> = dyn Fn(&mut Vec<Box<dyn Any>>) -> (Sources, Deferred<i32>) + 'a;
 
 /// A way to make a Deferred that has no result yet.
 struct Kind {
     name: &'static str,
-    make: fn(&mut Vec<Box<dyn Any>>) -> (Sources, Deferred<i32>),
+    make: Make<(Sources, Deferred<i32>)>,
     /// How many failures are lost where all sources fail and the result is
     /// handled.
     lost: usize,
@@ -330,7 +336,7 @@ const KINDS: &[Kind] = &[
 
 /// Kinds that wait for something else than a resolver: they can only be
 /// cancelled, timed out and dropped.
-const WAITERS: &[(&str, fn(&mut Vec<Box<dyn Any>>) -> Deferred<i32>)] = &[
+const WAITERS: &[(&str, Make<Deferred<i32>>)] = &[
     ("defer_later", |_| {
         defer_later(Duration::from_secs(3600), || Ok(1))
     }),
@@ -540,7 +546,7 @@ async fn end(
 /// did.
 fn cell(
     name: &str,
-    make: &dyn Fn(&mut Vec<Box<dyn Any>>) -> (Sources, Deferred<i32>),
+    make: &MakeWithSources<'_>,
     how: End,
     kept: Kept,
     lost: (usize, usize),

@@ -90,7 +90,7 @@ impl Cooperator {
     /// # Errors
     ///
     /// Without a Tokio runtime, or when that shuts down, the task fails with
-    /// [`NoRuntime`]; when the Cooperator is stopped, with
+    /// [`NoRuntime`](crate::NoRuntime); when the Cooperator is stopped, with
     /// [`TaskFinished::SchedulerStopped`].
     #[track_caller]
     pub fn cooperate<I>(&self, iterator: I) -> CooperativeTask
