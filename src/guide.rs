@@ -9,6 +9,8 @@
 //! | [`threads`] | blocking work, foreign threads, and which runtime is used |
 //! | [`main_loop`] | callbacks and values that are not `Send`: GUIs, glib, `LocalSet`, a loop of your own |
 //! | [`wrapping`] | making a callback API awaitable |
+//! | [`streams`] | APIs that call back again and again |
+//! | [`mistakes`] | what goes wrong, and what you will see then |
 //! | [`migrating`] | moving callback code to async fns, one function at a time |
 //! | [`from_twisted`] | every name of Twisted's, and what differs |
 //! | [`debugging`] | traces, diagrams, and who waits on whom |
@@ -50,6 +52,12 @@ pub mod main_loop {}
 
 #[doc = include_str!("../docs/guide/wrapping.md")]
 pub mod wrapping {}
+
+#[doc = include_str!("../docs/guide/streams.md")]
+pub mod streams {}
+
+#[doc = include_str!("../docs/guide/mistakes.md")]
+pub mod mistakes {}
 
 #[doc = include_str!("../docs/guide/migrating.md")]
 pub mod migrating {}

@@ -443,11 +443,12 @@ fn close_fails_the_gets_that_wait_in_their_order_and_gives_the_items_back() {
     let log = Arc::new(Mutex::new(Vec::new()));
     for who in 0..3 {
         let log = log.clone();
-        let _ = queue.get().add_errback(move |failure| {
+        let get = queue.get().add_errback(move |failure| {
             assert!(failure.is::<QueueClosed>(), "{failure:?}");
             log.lock().unwrap().push(who);
             Ok(0)
         });
+        get.detach();
     }
     queue.close();
     queue.close();

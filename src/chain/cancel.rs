@@ -31,8 +31,9 @@ impl<T: Send + 'static> Deferred<T> {
     /// - With a result, from inside a stage of its own, or while it is paused with
     ///   its result: nothing happens.
     ///
-    /// Returns whether somebody was asked, or will be: false if nothing happens.
-    /// What comes of it is up to whoever was asked.
+    /// Returns whether somebody was asked, or, if a stage or a fire was under way on
+    /// another thread, will be if there is something to cancel after it; false if
+    /// nothing happens. What comes of it is up to whoever was asked.
     ///
     /// # Examples
     ///

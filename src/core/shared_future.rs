@@ -41,7 +41,9 @@ pub(crate) struct FirstTurn<F, C: Controller<F>>(SharedFuture<F, C>);
 impl<F: Future + Send + 'static, C: Controller<F>> FirstTurn<F, C> {
     /// Polls the future; a panic of it is the caller's.
     pub(crate) fn poll(self) -> (SharedFuture<F, C>, std::thread::Result<Poll<F::Output>>) {
-        let polled = catch_unwind(AssertUnwindSafe(|| Inner::poll(&self.0.0, Turn(&self.0.0))));
+        let polled = catch_unwind(AssertUnwindSafe(|| {
+            Inner::poll(&self.0.0, &mut Turn(&self.0.0))
+        }));
         (self.0, polled)
     }
 }
@@ -133,7 +135,12 @@ impl<F, C: Controller<F>> SharedFuture<F, C> {
 impl<F: Future + Send + 'static, C: Controller<F>> SharedFuture<F, C> {
     /// Polls the future; pending for ever, once it was dropped.
     pub(crate) fn poll(&self) -> Poll<F::Output> {
-        Inner::poll(&self.0, self.turn())
+        self.poll_in(&mut self.turn())
+    }
+
+    /// The same, in a turn at this future.
+    pub(crate) fn poll_in(&self, turn: &mut Turn<'_, F, C>) -> Poll<F::Output> {
+        Inner::poll(&self.0, turn)
     }
 
     /// Whether this thread polls this future, and no other inside of that.
@@ -174,7 +181,8 @@ where
     C: OutputSink<F>,
 {
     fn look(self: Arc<Self>) -> Option<Arc<dyn PollErased>> {
-        match Inner::poll(&self, self.turn()) {
+        let polled = Inner::poll(&self, &mut self.turn());
+        match polled {
             Poll::Ready(output) => {
                 self.control.ready(output);
                 None
@@ -214,7 +222,7 @@ impl<F, C: Controller<F>> Inner<F, C> {
 }
 
 impl<F: Future + Send + 'static, C: Controller<F>> Inner<F, C> {
-    fn poll(this: &Arc<Self>, _turn: Turn<'_, F, C>) -> Poll<F::Output> {
+    fn poll(this: &Arc<Self>, _turn: &mut Turn<'_, F, C>) -> Poll<F::Output> {
         let _polled = resume::Polled::enter(Arc::as_ptr(this).cast());
         let waker = waker_ref(this);
         this.inside.with_mut(|inside| {

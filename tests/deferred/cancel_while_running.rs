@@ -191,9 +191,7 @@ fn coroutine_is_cancelled_inside_a_callback_while_what_it_awaits_runs_elsewhere(
     for _ in 0..1_500 {
         let stage = running();
         let awaited = stage.d;
-        let mut co = Deferred::from_coroutine_on(runtime.handle(), async move {
-            Ok::<_, DeferredError>(awaited.await?)
-        });
+        let mut co = Deferred::from_coroutine_on(runtime.handle(), async move { awaited.await });
         let handle = co.cancel_handle();
         let (other, unrelated) = Deferred::new();
         let unrelated = unrelated.add_callback(move |()| {

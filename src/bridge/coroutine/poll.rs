@@ -2,7 +2,7 @@
 
 use super::settle::{Here, settle};
 use super::{Cancelled, Local, Output, Shared, Spawner, finish};
-use crate::chain::{AwaitList, enter};
+use crate::chain::enter;
 use crate::core::in_span;
 use crate::failure::{Failure, catch_and_log};
 use crate::sync::lock;
@@ -43,39 +43,28 @@ where
     T: Send + 'static,
     S: Spawner,
 {
-    let (awaited, span) = take_local(co);
-    let entered = enter(awaited);
-    let polled = in_span(&span, || catch_unwind(AssertUnwindSafe(|| co.poll())));
-    let awaited = entered.leave();
     let mut turn = co.turn();
     let local = turn.local();
-    local.awaited = awaited;
+    let mut awaited = std::mem::take(&mut local.awaited);
+    let span = std::mem::replace(&mut local.span, Span::none());
+    if !local.after_poll.is_empty() {
+        // Those that have their results by now woke it for this poll.
+        awaited.mark_seen();
+        let late = std::mem::take(&mut local.after_poll);
+        lock(&co.control().status).kept.put_first(late);
+    }
+    let entered = enter(awaited);
+    let polled = in_span(&span, || {
+        catch_unwind(AssertUnwindSafe(|| co.poll_in(&mut turn)))
+    });
+    let local = turn.local();
+    local.awaited = entered.leave();
     local.span = span;
     if local.cancelled == Cancelled::Sent {
         local.went_on();
     }
     drop(turn);
     caught(co, polled)
-}
-
-fn take_local<F, T, S>(co: &Shared<F, T, S>) -> (AwaitList, Span)
-where
-    F: Future<Output = Output<T>> + Send + 'static,
-    T: Send + 'static,
-    S: Spawner,
-{
-    let mut turn = co.turn();
-    let local = turn.local();
-    let mut awaited = std::mem::take(&mut local.awaited);
-    let span = std::mem::replace(&mut local.span, Span::none());
-    let late = std::mem::take(&mut local.after_poll);
-    drop(turn);
-    if !late.is_empty() {
-        // Those that have their results by now woke it for this poll.
-        awaited.mark_seen();
-        lock(&co.control().status).kept.put_first(late);
-    }
-    (awaited, span)
 }
 
 /// What came of a poll, whose panic is the result.

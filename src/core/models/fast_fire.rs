@@ -7,7 +7,7 @@
 //! | `fire_of_a_word_while_polled_with_another_waker` | any | 1,537 |
 //! | `fire_of_a_word_while_paused_and_unpaused` | any | 886 |
 //! | `fire_of_a_word_while_a_pause_ends` | 4 | 3,055 |
-//! | `fire_of_a_word_while_cancelled` | any | 416 |
+//! | `fire_of_a_word_while_cancelled` | 3 | 69 |
 //! | `fire_of_a_word_while_the_deferred_is_dropped` | any | 65 |
 //! | `fire_of_a_word_while_two_stages_are_added` | any | 3,182 |
 //! | `fire_of_a_word_while_a_handle_comes_and_goes` | any | 44 |
@@ -69,7 +69,7 @@ fn fire_of_a_word_while_a_pause_ends() {
 
 #[test]
 fn fire_of_a_word_while_cancelled() {
-    model(|| {
+    bounded(3, || {
         let (resolver, mut d) = Deferred::<Word>::new();
         let handle = d.cancel_handle();
         let cancelling = thread::spawn(move || handle.cancel());
