@@ -3,7 +3,7 @@
 //! | model | preemptions | interleavings |
 //! |---|---|---|
 //! | `fire_shared_from_two_threads` | any | 4 |
-//! | `fire_shared_then_cancel_from_other_thread` | 1 | see the run |
+//! | `fire_shared_then_cancel_from_other_thread` | 1 | 6 |
 //! | `wait_then_fire_from_other_thread` | any | 52 |
 //! | `start_returns_a_canceller_then_fire_from_other_thread` | any | 36 |
 
