@@ -11,11 +11,11 @@
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
+use test_support::Random;
 use tokio::runtime::Handle;
 use tokio_deferred::{
     Deferred, DeferredError, DeferredList, Failure, Resolver, debug, gather_results, join, race,
 };
-use test_support::Random;
 
 /// Far longer than a round takes.
 const LIMIT: Duration = Duration::from_secs(30);

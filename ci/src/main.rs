@@ -71,6 +71,8 @@ enum Step {
     Miri,
     /// The library builds for targets of other kinds
     Targets,
+    /// Local chains in WebAssembly
+    Wasm,
     /// Licences, advisories and sources of the dependencies
     Deny,
 }
@@ -95,6 +97,7 @@ impl Step {
             Step::Fuzz => proof::fuzz(tools),
             Step::Miri => proof::miri(tools),
             Step::Targets => release::targets(tools),
+            Step::Wasm => release::wasm(tools),
             Step::Deny => release::deny(tools),
         }
     }

@@ -29,7 +29,11 @@ pub(crate) fn targets(tools: &Tools) -> Result<()> {
     let mut missing = Vec::new();
     for target in TARGETS {
         if tools.target_library(target) {
-            cmd!(sh, "cargo check --lib --target {target}").run()?;
+            cmd!(
+                sh,
+                "cargo check --package tokio-deferred --lib --target {target}"
+            )
+            .run()?;
         } else {
             missing.push(target);
         }
@@ -38,6 +42,25 @@ pub(crate) fn targets(tools: &Tools) -> Result<()> {
         true => Ok(()),
         false => Err(left_out(format!("no library for {}", missing.join(", ")))),
     }
+}
+
+pub(crate) fn wasm(tools: &Tools) -> Result<()> {
+    const TARGET: &str = "wasm32-unknown-unknown";
+    let sh = &tools.sh;
+    if !tools.target_library(TARGET) {
+        return Err(left_out(format!("no library for {TARGET}")));
+    }
+    tools.require("node", "nodejs")?;
+    let (manifest, folder) = ("tests/wasm/Cargo.toml", tools.target.join("wasm"));
+    cmd!(sh, "cargo fmt --check --manifest-path {manifest}").run()?;
+    cmd!(
+        sh,
+        "cargo build --manifest-path {manifest} --target {TARGET} --target-dir {folder}"
+    )
+    .run()?;
+    let module = folder.join(TARGET).join("debug/wasm_test.wasm");
+    cmd!(sh, "node tests/wasm/run.mjs {module}").run()?;
+    Ok(())
 }
 
 pub(crate) fn deny(tools: &Tools) -> Result<()> {

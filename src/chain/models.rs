@@ -3,12 +3,12 @@
 //! | model | preemptions | interleavings |
 //! |---|---|---|
 //! | `fire_shared_from_two_threads` | any | 4 |
-//! | `fire_shared_then_cancel_from_other_thread` | any | see the run |
+//! | `fire_shared_then_cancel_from_other_thread` | 1 | 6 |
 //! | `wait_then_fire_from_other_thread` | any | 52 |
 //! | `start_returns_a_canceller_then_fire_from_other_thread` | any | 36 |
 
 use crate::Deferred;
-use crate::models::harness::{Value, fire, model, outcome, value};
+use crate::models::harness::{Value, bounded, fire, model, outcome, value};
 use loom::thread;
 
 /// One call wins and says so, and its value is the result.
@@ -31,7 +31,7 @@ fn fire_shared_from_two_threads() {
 /// be made after it.
 #[test]
 fn fire_shared_then_cancel_from_other_thread() {
-    model(|| {
+    bounded(1, || {
         let (resolver, mut d) = Deferred::<Value>::new();
         let shared = resolver.shared();
         let handle = d.cancel_handle();

@@ -1,5 +1,6 @@
 //! What is known of one watched chain.
 
+use super::moment::Moment;
 use super::slow_stage;
 use crate::core::{Watch, WatchState};
 use crate::failure::{Failure, audit};
@@ -8,12 +9,11 @@ use std::collections::BTreeMap;
 use std::panic::Location;
 use std::sync::{Arc, Mutex, Weak};
 use std::thread::{self, Thread};
-use std::time::Instant;
 
 pub(super) struct Record {
     pub(super) id: u64,
     pub(super) made: &'static Location<'static>,
-    pub(super) since: Instant,
+    pub(super) since: Moment,
     pub(super) story: Mutex<Story>,
 }
 
@@ -36,7 +36,7 @@ pub(super) struct Story {
 #[derive(Clone)]
 pub(super) struct Running {
     pub(super) thread: Thread,
-    pub(super) since: Instant,
+    pub(super) since: Moment,
 }
 
 #[derive(Clone)]
@@ -62,7 +62,7 @@ pub(super) fn make(made: &'static Location<'static>) -> Arc<dyn Watch> {
     let record = Arc::new(Record {
         id: NEXT.next(),
         made,
-        since: Instant::now(),
+        since: Moment::now(),
         story: Mutex::default(),
     });
     lock(&ALL).insert(record.id, Arc::downgrade(&record));
@@ -140,7 +140,7 @@ impl Watch for Record {
     fn runs(&self) {
         lock(&self.story).running = Some(Running {
             thread: thread::current(),
-            since: Instant::now(),
+            since: Moment::now(),
         });
     }
 

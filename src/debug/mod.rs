@@ -36,6 +36,7 @@
 
 mod diagram;
 mod history;
+mod moment;
 mod pending;
 mod slow_stage;
 

@@ -231,17 +231,16 @@ fn list_has_the_options_of_its_namesake() {
 #[test]
 fn cancel_of_a_list_cancels_its_children_in_order() {
     let log = Log::default();
-    let children: Vec<_> = ["a", "b"]
+    let (_resolvers, children): (Vec<_>, Vec<_>) = ["a", "b"]
         .map(|name| {
             let log = log.clone();
-            let (resolver, d) = LocalDeferred::<()>::with_canceller(move || {
+            LocalDeferred::<()>::with_canceller(move || {
                 log.add(name);
                 None
-            });
-            std::mem::forget(resolver);
-            d
+            })
         })
-        .into();
+        .into_iter()
+        .unzip();
     let all = LocalDeferredList::new(children).into_deferred();
     all.cancel();
     log.assert(&["a", "b"]);
