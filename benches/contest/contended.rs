@@ -30,9 +30,10 @@ pub(super) fn adding() -> Group {
                 Deferred::<u64>::new,
                 |resolver, value| resolver.callback(value),
                 |deferred, _| {
-                    deferred.map(|value| {
+                    let added = deferred.map(|value| {
                         ADDED.fetch_add(value, Ordering::Relaxed);
                     });
+                    added.detach();
                 },
             ),
             race(

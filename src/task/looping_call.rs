@@ -4,7 +4,7 @@
 //! call returned. By the fields of [`Run`]:
 //!
 //! 1. `calling`: the coroutine has the function, and waits for nothing but the
-//!    Deferred of the call. A stop is with_trace, and ends the run after the call.
+//!    Deferred of the call. A stop is noted, and ends the run after the call.
 //! 2. Not `calling`: the coroutine sleeps. Who stops takes the run away, fires
 //!    its Deferred, and has the coroutine dropped.
 //! 3. The coroutine calls only while the run that is there has its number: a
@@ -340,7 +340,7 @@ enum Begin {
     /// The run is over.
     Gone,
     /// The interval has not ended yet.
-    InlineValue,
+    Early,
     Call(Function, u64),
 }
 
@@ -360,7 +360,7 @@ impl Shared {
             due = false;
             let (mut function, count) = match self.begin(number, clock.now()) {
                 Begin::Gone => return Ok(()),
-                Begin::InlineValue => continue,
+                Begin::Early => continue,
                 Begin::Call(function, count) => (function, count),
             };
             #[cfg(tokio_deferred_break)]
@@ -420,7 +420,7 @@ impl Shared {
             u64::try_from(count).unwrap_or(u64::MAX)
         };
         if count == 0 {
-            return Begin::InlineValue;
+            return Begin::Early;
         }
         // It was put back before the last call's Deferred was waited for.
         match function.take() {

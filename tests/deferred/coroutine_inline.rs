@@ -16,11 +16,8 @@ use tokio_deferred::{
     Deferred, DeferredError, Failure, NoRuntime, Resolver, debug, inline_callbacks, testing,
 };
 
-fn sum(
-    first: Deferred<i32>,
-    second: Deferred<i32>,
-) -> impl Future<Output = Result<i32, DeferredError>> {
-    async move { Ok(first.await? + second.await?) }
+async fn sum(first: Deferred<i32>, second: Deferred<i32>) -> Result<i32, DeferredError> {
+    Ok(first.await? + second.await?)
 }
 
 #[test]

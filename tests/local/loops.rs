@@ -85,8 +85,7 @@ fn shared_future_that_wakes_under_its_lock_does_not_hang() {
     on_local_set(async {
         let (resolver, d) = LocalDeferred::<i32>::new();
         let shared = async move { d.await.unwrap_or(0) }.boxed_local().shared();
-        let ds = [shared.clone(), shared]
-            .map(|shared| LocalDeferred::from_infallible(shared));
+        let ds = [shared.clone(), shared].map(|shared| LocalDeferred::from_infallible(shared));
         resolver.callback(4);
         for d in ds {
             assert_eq!(d.await.unwrap(), 4);

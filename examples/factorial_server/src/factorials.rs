@@ -113,10 +113,11 @@ impl Factorials {
         // that the next call tries again; and because it never cancels, a
         // client that goes away takes the result from nobody.
         let cache = self.clone();
-        entry.subscribe().map(drop).add_errback(move |_| {
+        let forgets = entry.subscribe().map(drop).add_errback(move |_| {
             let failed = cache.lock().remove(&n);
             drop(failed);
         });
+        forgets.detach();
 
         let (smaller, base) = below.unwrap_or_else(|| (0, Deferred::succeed(Factorial::of_zero())));
         let factors = u64::from(n - smaller);

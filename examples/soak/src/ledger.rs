@@ -159,7 +159,7 @@ impl Drop for Alive {
 #[track_caller]
 pub(crate) fn finish<T: Send + 'static>(d: Deferred<T>) {
     let due = Due::new();
-    d.add_both(move |_| due.meet());
+    d.add_both(move |_| due.meet()).detach();
 }
 
 /// Adds a callback that must run, and that makes a value of a failure.

@@ -198,7 +198,7 @@ impl World {
     pub(crate) fn empty_queues(&self) {
         for queue in &self.queues {
             while !queue.is_empty() {
-                get(queue);
+                get(queue).detach();
             }
         }
     }

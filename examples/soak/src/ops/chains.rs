@@ -91,8 +91,8 @@ pub(super) fn chain(world: &Arc<World>, random: &mut Random) {
 
 pub(super) fn cancel(world: &Arc<World>, random: &mut Random) {
     match world.handles.take(random) {
-        Some(handle) if random.one_in(4) => handle.cancel_with("a reason"),
-        Some(handle) => handle.cancel(),
+        Some(handle) if random.one_in(4) => drop(handle.cancel_with("a reason")),
+        Some(handle) => drop(handle.cancel()),
         None => {
             let mut d = world.leaf(random);
             world.expose(random, &mut d);

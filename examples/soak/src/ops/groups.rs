@@ -90,7 +90,7 @@ fn some(world: &Arc<World>, random: &mut Random) -> Vec<Deferred<Value>> {
 
 fn end<T: Send + 'static>(world: &Arc<World>, random: &mut Random, mut d: Deferred<T>) {
     match random.below(8) {
-        0 => d.cancel(),
+        0 => drop(d.cancel()),
         1 => world.expose(random, &mut d),
         _ => {}
     }

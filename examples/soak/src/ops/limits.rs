@@ -47,7 +47,7 @@ pub(super) fn queue(world: &Arc<World>, random: &mut Random) {
             // With an item that was there, the cancel comes late.
             let get = queue.get();
             get.cancel();
-            world::count(get);
+            world::count(get).detach();
         }
     }
 }
@@ -103,12 +103,13 @@ fn keep<G: Send + 'static>(
             }
             let due = Due::new();
             let (keeper, mut random) = (world.clone(), random.fork());
-            d.add_both(move |given| {
+            let held = d.add_both(move |given| {
                 if let Ok(guard) = given {
                     keeper.hold(&mut random, gate(guard));
                 }
                 due.meet();
             });
+            held.detach();
         }
     }
 }

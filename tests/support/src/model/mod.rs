@@ -8,7 +8,7 @@
 //! values, and with the library not a line.
 //!
 //! It also knows the rules that a program has to keep. What breaks one is left
-//! out and noted, so that any sequence of operations [can be made](repair) a
+//! out and noted, so that any sequence of operations can be made (`repair`) a
 //! program.
 
 mod chain;
