@@ -5,7 +5,7 @@ use futures::executor::LocalPool;
 use futures::stream::{FuturesUnordered, StreamExt};
 use std::rc::Rc;
 use std::time::Duration;
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, LocalOptions};
 use tokio::task::LocalSet;
 use tokio_deferred::local::{self, LocalDeferred};
 use tokio_deferred::{DeferredError, Failure, NoRuntime};
@@ -178,4 +178,23 @@ fn spawner_is_given_back_by_the_next_one() {
     assert!(!d.is_fired());
     drop(first);
     assert!(failure_of(d).is_resolver_dropped());
+}
+
+#[test]
+fn timer_wakes_it_on_a_local_runtime() {
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build_local(LocalOptions::default())
+        .expect("it is built");
+    let here = Here::new();
+    let d = runtime.block_on(async {
+        LocalDeferred::from_coroutine(async move {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            here.check();
+            Ok::<_, Failure>(Rc::new(1))
+        })
+        .await
+    });
+    assert_eq!(*d.unwrap(), 1);
 }
