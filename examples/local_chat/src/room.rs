@@ -22,7 +22,8 @@ pub struct NotHere(pub String);
 pub struct Line(Rc<LineState>);
 
 struct LineState {
-    out: Box<dyn Fn(&str)>,
+    /// None once we have hung up.
+    out: RefCell<Option<Rc<dyn Fn(&str)>>>,
     unread: RefCell<VecDeque<String>>,
     reader: RefCell<Option<LocalResolver<String>>>,
     closed: Cell<bool>,
@@ -31,7 +32,7 @@ struct LineState {
 impl Line {
     pub fn new(out: impl Fn(&str) + 'static) -> Self {
         Line(Rc::new(LineState {
-            out: Box::new(out),
+            out: RefCell::new(Some(Rc::new(out))),
             unread: RefCell::default(),
             reader: RefCell::default(),
             closed: Cell::new(false),
@@ -39,7 +40,10 @@ impl Line {
     }
 
     pub fn send(&self, text: &str) {
-        (self.0.out)(text);
+        let out = self.0.out.borrow().clone();
+        if let Some(out) = out {
+            out(text);
+        }
     }
 
     /// The next line, which only one reader waits for.
@@ -60,6 +64,11 @@ impl Line {
             Some(reader) => reader.callback(text.to_owned()),
             None => self.0.unread.borrow_mut().push_back(text.to_owned()),
         }
+    }
+
+    /// Ends the line from this side.
+    pub fn hang_up(&self) {
+        drop(self.0.out.take());
     }
 
     pub fn close(&self) {
