@@ -17,13 +17,15 @@ pub struct HungUp;
 #[error("{0} is not here")]
 pub struct NotHere(pub String);
 
+type Out = Rc<dyn Fn(&str)>;
+
 /// The line to one client: a socket calls `feed` and `close`.
 #[derive(Clone)]
 pub struct Line(Rc<LineState>);
 
 struct LineState {
     /// None once we have hung up.
-    out: RefCell<Option<Rc<dyn Fn(&str)>>>,
+    out: RefCell<Option<Out>>,
     unread: RefCell<VecDeque<String>>,
     reader: RefCell<Option<LocalResolver<String>>>,
     closed: Cell<bool>,
