@@ -7,22 +7,22 @@
 //!
 //! Named rules:
 //!
-//! - [two wakers] The future is polled with the waker of [`Remote`], which
+//! - \[two wakers\] The future is polled with the waker of [`Remote`], which
 //!   holds nothing of the coroutine: a flag, and the waker of the loop's task.
 //!   It may be cloned, woken and dropped anywhere. Where a local chain is
 //!   polled directly with that waker, [`waker_of_fires`] puts one in its place
 //!   that holds the coroutine. Nobody but local chains ever gets that one, and
 //!   so it stays on this thread.
-//! - [kept alive] The coroutine lives in the chains that it awaits and in its
+//! - \[kept alive\] The coroutine lives in the chains that it awaits and in its
 //!   task. If the last of them goes, nobody can resume it: its future is
 //!   dropped, and its Deferred fails with `ResolverDropped`. Its own Deferred
 //!   does not keep it, and only cancels it.
-//! - [phases] `Idle`: a wake polls it, a cancel cancels what it awaits. `Idle`
+//! - \[phases\] `Idle`: a wake polls it, a cancel cancels what it awaits. `Idle`
 //!   and woken: a poll is about to come, and a cancel is kept until after it.
 //!   `Running`: the frame that polls it looks again for wakes and cancels when
 //!   the poll is over. `Over`: the future was dropped, and then the Deferred
 //!   fired.
-//! - [no borrow] No `RefCell` is borrowed while code of the user runs, but
+//! - \[no borrow\] No `RefCell` is borrowed while code of the user runs, but
 //!   for the future's, while it is polled; nobody else asks for that one in the
 //!   phase `Running`.
 
@@ -261,7 +261,7 @@ impl<F: Future<Output = Output<T>> + 'static, T: 'static> Coroutine<F, T> {
         let parts = self.0.get();
         parts.phase.set(Phase::Idle);
         if parts.task.get() == TaskState::Dropped {
-            return self.stop(None);
+            return self.stop_with_its_loop();
         }
         for request in parts.kept.take() {
             self.cancel_now(request);
@@ -361,6 +361,13 @@ impl<F: Future<Output = Output<T>> + 'static, T: 'static> Coroutine<F, T> {
                 remote.wake();
             }
         }
+    }
+
+    /// Its loop has ended. As nobody did anything wrong, a failure that is not
+    /// handled is not reported.
+    fn stop_with_its_loop(&self) {
+        let made = self.0.get().made;
+        self.stop(Some(Failure::quiet(NoRuntime::shut_down(), made)));
     }
 
     fn stop_cancelled(&self, request: CancelRequest) {
@@ -468,7 +475,7 @@ impl<F: Future<Output = Output<T>> + 'static, T: 'static> Drop for Task<F, T> {
         if parts.task.replace(TaskState::Dropped) == TaskState::Spawned
             && parts.phase.get() == Phase::Idle
         {
-            co.stop(None);
+            co.stop_with_its_loop();
         }
     }
 }

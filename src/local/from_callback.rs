@@ -46,7 +46,7 @@ impl<T: 'static> LocalDeferred<T> {
 }
 
 /// What the function that starts a local operation may return: nothing, a
-/// canceller, or a `Result` of either; as [`Started`](crate::Started).
+/// canceller, or a `Result` of either; as [`Started`].
 ///
 /// # Examples
 ///

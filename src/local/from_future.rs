@@ -27,9 +27,9 @@ impl<T: 'static> LocalDeferred<T> {
     /// # Errors
     ///
     /// A panic in the future is the Deferred's failure. If it waits for
-    /// something else than local Deferreds and there is no loop, it is dropped,
-    /// and the failure is [`NoRuntime`](crate::NoRuntime); if the loop ends
-    /// first, [`ResolverDropped`](crate::ResolverDropped). (A loop that is not
+    /// something else than local Deferreds and there is no loop, or if the loop
+    /// ends first, it is dropped, and the failure is
+    /// [`NoRuntime`](crate::NoRuntime). (A loop that is not
     /// there is found out with the help of Tokio's `spawn_local`, which prints
     /// a panic's message if a runtime is current and no `LocalSet`.)
     ///
@@ -161,9 +161,9 @@ impl<T: Send + 'static> Deferred<T> {
     ///
     /// # Errors
     ///
-    /// Without a loop the failure is [`NoRuntime`](crate::NoRuntime); if the
-    /// loop ends first, [`ResolverDropped`](crate::ResolverDropped). Either
-    /// way this Deferred is cancelled, as nobody is going to see its result.
+    /// Without a loop, or if the loop ends first, the failure is
+    /// [`NoRuntime`](crate::NoRuntime), and this Deferred is cancelled, as nobody
+    /// is going to see its result.
     ///
     /// # Examples
     ///

@@ -74,7 +74,7 @@ fn first_value<T>((index, value): (usize, OnThread<T>)) -> (usize, T) {
 }
 
 /// Several local Deferreds, to be waited for as one; as
-/// [`DeferredList`](crate::DeferredList), with the same options.
+/// [`DeferredList`], with the same options.
 ///
 /// # Examples
 ///

@@ -64,7 +64,7 @@ impl<T: 'static> LocalDeferred<T> {
     /// Without a current Tokio runtime, without timers in it, or without a
     /// loop on this thread ([`set_spawner`](super::set_spawner)), a limit
     /// cannot be kept: the Deferred is cancelled, and the failure is
-    /// [`NoRuntime`](crate::NoRuntime).
+    /// [`NoRuntime`].
     ///
     /// # Examples
     ///
@@ -98,7 +98,7 @@ impl<T: 'static> LocalDeferred<T> {
     /// # Errors
     ///
     /// If the thread has no loop, or `sleep` or its future panics, the failure
-    /// is [`NoRuntime`](crate::NoRuntime).
+    /// is [`NoRuntime`].
     ///
     /// # Examples
     ///
@@ -189,7 +189,7 @@ impl<T: 'static> LocalDeferred<T> {
     /// # Errors
     ///
     /// The cancel's failure is [`Cancelled`](crate::Cancelled). It has a reason
-    /// where the signal cannot be heeded: [`NoRuntime`](crate::NoRuntime)
+    /// where the signal cannot be heeded: [`NoRuntime`]
     /// without a loop to wait in; the signal's panic, if it panics.
     ///
     /// # Examples

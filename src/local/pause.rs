@@ -6,7 +6,7 @@ use crate::chain::Pause;
 use std::fmt;
 
 /// A pause of a local Deferred; dropping it unpauses. As
-/// [`Pause`](crate::Pause), on the thread of its Deferred.
+/// [`Pause`], on the thread of its Deferred.
 ///
 /// # Examples
 ///

@@ -6,7 +6,7 @@ use crate::primitive::SharedDeferred;
 use std::fmt;
 
 /// The result of a local Deferred, for any number of consumers, late ones
-/// included; as [`SharedDeferred`](crate::SharedDeferred).
+/// included; as [`SharedDeferred`].
 ///
 /// Made by [`LocalDeferred::share`]; its clones share the same result.
 ///

@@ -7,7 +7,7 @@ use crate::failure::BoxError;
 use std::fmt;
 
 /// A [`LocalResolver`] that several places may fire: the first call wins, and
-/// says so. As [`SharedResolver`](crate::SharedResolver), on one thread.
+/// says so. As [`SharedResolver`], on one thread.
 ///
 /// # Examples
 ///

@@ -5,7 +5,7 @@ use futures::executor::LocalPool;
 use futures::stream::{FuturesUnordered, StreamExt};
 use std::rc::Rc;
 use std::time::Duration;
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, LocalOptions};
 use tokio::task::LocalSet;
 use tokio_deferred::local::{self, LocalDeferred};
 use tokio_deferred::{DeferredError, Failure, NoRuntime};
@@ -110,7 +110,7 @@ fn end_of_a_local_set_drops_what_waits_on_it_here() {
     assert_eq!(Rc::strong_count(&held), 2);
     drop(set);
     assert_eq!(Rc::strong_count(&held), 1);
-    assert!(failure_of(d).is_resolver_dropped());
+    assert!(failure_of(d).is::<NoRuntime>());
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn end_of_a_pool_drops_what_waits_on_it_and_later_wakes_do_nothing() {
     });
     let waker = place.take().expect("it was polled");
     drop(pool);
-    assert!(failure_of(d).is_resolver_dropped());
+    assert!(failure_of(d).is::<NoRuntime>());
     std::thread::spawn(move || waker.wake()).join().unwrap();
 
     // The spawner is still set, and takes nothing any more.
@@ -176,5 +176,24 @@ fn spawner_is_given_back_by_the_next_one() {
     second.run_until_stalled();
     assert!(!d.is_fired());
     drop(first);
-    assert!(failure_of(d).is_resolver_dropped());
+    assert!(failure_of(d).is::<NoRuntime>());
+}
+
+#[test]
+fn timer_wakes_it_on_a_local_runtime() {
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build_local(LocalOptions::default())
+        .expect("it is built");
+    let here = Here::new();
+    let d = runtime.block_on(async {
+        LocalDeferred::from_coroutine(async move {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            here.check();
+            Ok::<_, Failure>(Rc::new(1))
+        })
+        .await
+    });
+    assert_eq!(*d.unwrap(), 1);
 }

@@ -70,7 +70,10 @@ async fn main() -> anyhow::Result<()> {
     let serve = async {
         loop {
             let (stream, _) = listener.accept().await?;
-            session(room.clone(), connect(stream)).log_errors();
+            let line = connect(stream);
+            session(room.clone(), line.clone())
+                .finally(move || line.hang_up())
+                .log_errors();
         }
     };
     LocalSet::new().run_until(serve).await

@@ -17,12 +17,15 @@ pub struct HungUp;
 #[error("{0} is not here")]
 pub struct NotHere(pub String);
 
+type Out = Rc<dyn Fn(&str)>;
+
 /// The line to one client: a socket calls `feed` and `close`.
 #[derive(Clone)]
 pub struct Line(Rc<LineState>);
 
 struct LineState {
-    out: Box<dyn Fn(&str)>,
+    /// None once we have hung up.
+    out: RefCell<Option<Out>>,
     unread: RefCell<VecDeque<String>>,
     reader: RefCell<Option<LocalResolver<String>>>,
     closed: Cell<bool>,
@@ -31,7 +34,7 @@ struct LineState {
 impl Line {
     pub fn new(out: impl Fn(&str) + 'static) -> Self {
         Line(Rc::new(LineState {
-            out: Box::new(out),
+            out: RefCell::new(Some(Rc::new(out))),
             unread: RefCell::default(),
             reader: RefCell::default(),
             closed: Cell::new(false),
@@ -39,7 +42,10 @@ impl Line {
     }
 
     pub fn send(&self, text: &str) {
-        (self.0.out)(text);
+        let out = self.0.out.borrow().clone();
+        if let Some(out) = out {
+            out(text);
+        }
     }
 
     /// The next line, which only one reader waits for.
@@ -60,6 +66,11 @@ impl Line {
             Some(reader) => reader.callback(text.to_owned()),
             None => self.0.unread.borrow_mut().push_back(text.to_owned()),
         }
+    }
+
+    /// Ends the line from this side.
+    pub fn hang_up(&self) {
+        drop(self.0.out.take());
     }
 
     pub fn close(&self) {
