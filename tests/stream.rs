@@ -110,7 +110,7 @@ fn fail_comes_after_the_values_and_then_the_end() {
     assert!(!emitter.fail("again"));
     assert_eq!(value(&mut stream), 1);
     let error = next(&mut stream).unwrap().unwrap().unwrap_err();
-    assert_eq!(error.to_string(), "unplugged");
+    assert_eq!(error.failure().to_string(), "unplugged");
     assert!(next(&mut stream).unwrap().is_none());
 }
 
@@ -150,7 +150,7 @@ fn start_that_fails_is_the_only_item() {
         Err(Failure::new("no such file"))
     });
     let error = next(&mut stream).unwrap().unwrap().unwrap_err();
-    assert_eq!(error.to_string(), "no such file");
+    assert_eq!(error.failure().to_string(), "no such file");
     assert!(next(&mut stream).unwrap().is_none());
 }
 

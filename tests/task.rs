@@ -7,7 +7,7 @@ use test_support::clock::{live_tasks, paused, settle};
 use tokio::runtime::Builder;
 use tokio::time::{Instant, advance, sleep};
 use tokio_deferred::task::{AlreadyRunning, LoopingCall, defer_later, iterate};
-use tokio_deferred::{Deferred, Failure, NoRuntime, Resolver, testing};
+use tokio_deferred::{Deferred, Failure, NoRuntime, NoRuntimeKind, Resolver, testing};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -374,6 +374,8 @@ fn looping_on_a_runtime_that_ends() {
         (call, d)
     });
     drop(runtime);
-    assert!(testing::failure_of(d).is_resolver_dropped());
+    let failure = testing::failure_of(d);
+    let error = failure.check::<NoRuntime>().expect("the runtime has gone");
+    assert_eq!(error.kind(), NoRuntimeKind::ShutDown);
     assert!(!call.is_running());
 }

@@ -116,7 +116,7 @@ async fn run<'a>(args: &Args, servers: &'a [String]) -> io::Result<Vec<&'a str>>
         match download.await {
             Ok(poem) => print(server, &poem)?,
             Err(error) => {
-                eprintln!("poetry: download failed: {server}: {error:#}");
+                eprintln!("poetry: download failed: {server}: {}", error.failure());
                 failed.push(server.as_str());
             }
         }

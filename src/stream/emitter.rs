@@ -102,7 +102,7 @@ impl<T: Send + 'static> Emitter<T> {
     ///     || {}
     /// });
     /// assert_eq!(stream.next().await.unwrap().unwrap(), 1);
-    /// assert_eq!(stream.next().await.unwrap().unwrap_err().to_string(), "unplugged");
+    /// assert_eq!(stream.next().await.unwrap().unwrap_err().failure().to_string(), "unplugged");
     /// assert!(stream.next().await.is_none());
     /// # }
     /// ```

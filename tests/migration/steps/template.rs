@@ -29,7 +29,7 @@ async fn every_step_between_the_stages_works() {
                 })
                 .expect("the shop is open");
                 let ($user, $item) = (user.to_owned(), item.to_owned());
-                let receipt = $buy.await.map_err(|error| error.to_string());
+                let receipt = $buy.await.map_err(|error| format!("{error:#}"));
                 let receipt = receipt.map(|receipt| receipt.to_string());
                 // Ends when the line's thread does: nothing is said after that.
                 outcomes.push((told.iter().collect(), receipt));

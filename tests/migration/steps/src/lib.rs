@@ -176,7 +176,7 @@ fn passing_on(function: &Function) -> String {
     let arguments = names.collect::<Vec<_>>().join(", ");
     format!(
         "{signature}) {{
-            moved::{}({arguments}).add_both(|result| done(result.map_err(Error::from)));
+            moved::{}({arguments}).add_both(|result| done(result.map_err(Error::from))).detach();
         }}",
         function.name
     )
