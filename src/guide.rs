@@ -15,6 +15,7 @@
 //! | [`from_twisted`] | every name of Twisted's, and what differs |
 //! | [`debugging`] | traces, diagrams, and who waits on whom |
 //! | [`comparison`] | what other tools do, and when to take them |
+//! | [`compared_wrappers`] | seven callback APIs, wrapped with Deferreds and with `oneshot` |
 //! | [`examples`] | programs on real sockets and real clients |
 //!
 //! The way through a chain, which most of it is about:
@@ -70,6 +71,9 @@ pub mod debugging {}
 
 #[doc = include_str!("../docs/guide/comparison.md")]
 pub mod comparison {}
+
+#[doc = include_str!("../docs/guide/compared_wrappers.md")]
+pub mod compared_wrappers {}
 
 pub mod examples {
     //! Programs on real sockets and real clients, each with its commands and their
