@@ -23,7 +23,7 @@ use std::task::Context;
 
 #[test]
 fn fire_while_cancelled() {
-    model(|| {
+    bounded(4, || {
         let (resolver, d) = Deferred::<Value>::new();
         let firing = fire(resolver, 1);
         d.cancel();

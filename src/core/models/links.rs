@@ -34,7 +34,7 @@ fn both_ends_of_a_wait_fire() {
 
 #[test]
 fn cancel_while_the_awaited_one_fires() {
-    model(|| {
+    bounded(3, || {
         let (outer, d) = Deferred::<Value>::new();
         let (inner, returned) = Deferred::<Value>::new();
         let d = d.add_callback(move |_| returned);
@@ -78,7 +78,7 @@ fn three(paused: bool) -> Three {
 
 #[test]
 fn the_middle_lets_go_while_its_handle_cancels() {
-    bounded(7, || {
+    bounded(3, || {
         let t = three(false);
         let middle = fire(t.middle, 5);
         t.handle.cancel();
@@ -91,7 +91,7 @@ fn the_middle_lets_go_while_its_handle_cancels() {
 
 #[test]
 fn the_middle_lets_go_while_the_outer_is_cancelled() {
-    bounded(4, || {
+    bounded(3, || {
         let t = three(false);
         let middle = fire(t.middle, 5);
         t.outer.cancel();
@@ -157,7 +157,7 @@ fn a_middle_is_bypassed_while_it_is_unpaused_and_cancelled() {
 
 #[test]
 fn a_chained_target_is_cancelled_while_its_source_fires() {
-    model(|| {
+    bounded(3, || {
         let (source, s) = Deferred::<Value>::new();
         let (target, d) = Deferred::<Value>::new();
         s.chain_deferred(target);
@@ -171,7 +171,7 @@ fn a_chained_target_is_cancelled_while_its_source_fires() {
 
 #[test]
 fn chained_while_the_source_fires() {
-    model(|| {
+    bounded(4, || {
         let (source, s) = Deferred::<Value>::new();
         let (target, d) = Deferred::<Value>::new();
         let firing = fire(source, 1);
@@ -183,7 +183,7 @@ fn chained_while_the_source_fires() {
 
 #[test]
 fn the_awaited_one_runs_its_stage_while_it_is_returned() {
-    model(|| {
+    bounded(4, || {
         let (outer, d) = Deferred::<Value>::new();
         let (inner, returned) = Deferred::<Value>::new();
         let returned = returned.map(|v: Value| Value(v.0 + 1, v.1));

@@ -70,7 +70,7 @@ fn two_notify_one_each() {
 
 #[test]
 fn the_event_is_dropped_while_a_wait_is_cancelled() {
-    model(|| {
+    bounded(3, || {
         let event = Event::<Value>::new();
         let d = event.wait();
         let touch = Touch::new();

@@ -11,7 +11,7 @@
 //! | `a_get_with_its_item_is_dropped_while_another_gets` | any | 5 |
 //! | `the_queue_is_dropped_while_a_get_is_cancelled` | any | 437 |
 
-use crate::models::harness::{Touch, Value, model, outcome, value};
+use crate::models::harness::{Touch, Value, bounded, model, outcome, value};
 use crate::{Deferred, DeferredQueue};
 use loom::thread::{self, JoinHandle};
 
@@ -75,7 +75,7 @@ fn two_get_while_one_puts() {
 
 #[test]
 fn a_get_is_cancelled_while_put() {
-    model(|| {
+    bounded(3, || {
         let queue = DeferredQueue::new();
         let d = queue.get();
         let putting = put(&queue, 1);
@@ -90,7 +90,7 @@ fn a_get_is_cancelled_while_put() {
 
 #[test]
 fn the_first_of_two_gets_is_cancelled_while_put() {
-    model(|| {
+    bounded(3, || {
         let queue = DeferredQueue::new();
         let (first, second) = (queue.get(), queue.get());
         let putting = put(&queue, 1);
@@ -130,7 +130,7 @@ fn a_get_with_its_item_is_dropped_while_another_gets() {
 
 #[test]
 fn the_queue_is_dropped_while_a_get_is_cancelled() {
-    model(|| {
+    bounded(3, || {
         let queue = DeferredQueue::<Value>::new();
         let d = queue.get();
         let touch = Touch::new();

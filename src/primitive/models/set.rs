@@ -1,6 +1,6 @@
 //! Members that end while the set is polled, let go of or dropped.
 
-use crate::models::harness::{Value, Wakes, fire, model, value};
+use crate::models::harness::{Value, Wakes, bounded, fire, value};
 use crate::{Deferred, DeferredSet, Resolver};
 use futures::stream::Stream;
 use futures::task::waker;
@@ -21,7 +21,7 @@ fn next(set: &mut DeferredSet<Value>) -> Option<i32> {
 
 #[test]
 fn a_member_ends_while_the_set_is_polled() {
-    model(|| {
+    bounded(2, || {
         let (resolver, mut set) = one();
         let firing = fire(resolver, 1);
         let wakes = Arc::new(Wakes::default());
@@ -40,7 +40,7 @@ fn a_member_ends_while_the_set_is_polled() {
 
 #[test]
 fn two_members_end_from_two_threads() {
-    model(|| {
+    bounded(2, || {
         let (first, mut set) = one();
         let (second, d) = Deferred::new();
         set.insert(d);
@@ -56,7 +56,7 @@ fn two_members_end_from_two_threads() {
 
 #[test]
 fn a_member_ends_while_the_set_is_dropped() {
-    model(|| {
+    bounded(2, || {
         let (resolver, set) = one();
         let dropping = thread::spawn(move || drop(set));
         resolver.callback(value(1));
@@ -66,7 +66,7 @@ fn a_member_ends_while_the_set_is_dropped() {
 
 #[test]
 fn a_member_ends_while_all_are_cancelled() {
-    model(|| {
+    bounded(2, || {
         let (resolver, mut set) = one();
         let firing = fire(resolver, 1);
         set.cancel_all();
@@ -78,7 +78,7 @@ fn a_member_ends_while_all_are_cancelled() {
 
 #[test]
 fn a_member_ends_while_all_are_detached() {
-    model(|| {
+    bounded(2, || {
         let (resolver, mut set) = one();
         let firing = fire(resolver, 1);
         set.detach_all();

@@ -15,7 +15,7 @@
 //! | `a_subscriber_is_polled_while_the_source_fires` | any | 24 |
 //! | `a_subscriber_subscribes_in_its_callback_while_another_does` | any | 44 |
 
-use crate::models::harness::{Touch, Value, Wakes, fire, model, outcome, value};
+use crate::models::harness::{Touch, Value, Wakes, bounded, fire, outcome, value};
 use crate::{Deferred, Resolver, SharedDeferred};
 use loom::thread;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ fn shared() -> (Resolver<Value>, SharedDeferred<Value>) {
 
 #[test]
 fn subscribe_while_the_source_fires() {
-    model(|| {
+    bounded(3, || {
         let (resolver, shared) = shared();
         let firing = fire(resolver, 1);
         let d = shared.subscribe();
@@ -39,7 +39,7 @@ fn subscribe_while_the_source_fires() {
 
 #[test]
 fn subscribe_from_two_threads_while_the_source_fires() {
-    model(|| {
+    bounded(3, || {
         let (resolver, shared) = shared();
         let firing = fire(resolver, 1);
         let other = shared.clone();
@@ -53,7 +53,7 @@ fn subscribe_from_two_threads_while_the_source_fires() {
 
 #[test]
 fn two_subscribe_to_a_result_that_is_there() {
-    model(|| {
+    bounded(3, || {
         let shared = Deferred::succeed(value(1)).share();
         let other = shared.clone();
         let subscribing = thread::spawn(move || other.subscribe());
@@ -66,7 +66,7 @@ fn two_subscribe_to_a_result_that_is_there() {
 
 #[test]
 fn one_of_two_cancels_while_the_source_fires() {
-    model(|| {
+    bounded(3, || {
         let (resolver, shared) = shared();
         let (leaving, staying) = (shared.subscribe(), shared.subscribe());
         let firing = fire(resolver, 1);
@@ -79,7 +79,7 @@ fn one_of_two_cancels_while_the_source_fires() {
 
 #[test]
 fn the_last_one_cancels_while_the_source_fires() {
-    model(|| {
+    bounded(3, || {
         let (resolver, shared) = shared();
         let d = shared.subscribe();
         let firing = fire(resolver, 1);
@@ -91,7 +91,7 @@ fn the_last_one_cancels_while_the_source_fires() {
 
 #[test]
 fn both_cancel_from_two_threads() {
-    model(|| {
+    bounded(3, || {
         let (resolver, shared) = shared();
         let (one, two) = (shared.subscribe(), shared.subscribe());
         let cancelling = thread::spawn(move || {
@@ -110,7 +110,7 @@ fn both_cancel_from_two_threads() {
 
 #[test]
 fn the_last_one_cancels_while_another_subscribes() {
-    model(|| {
+    bounded(3, || {
         let (resolver, shared) = shared();
         let leaving = shared.subscribe();
         let subscribing = thread::spawn(move || shared.subscribe());
@@ -125,7 +125,7 @@ fn the_last_one_cancels_while_another_subscribes() {
 
 #[test]
 fn a_subscriber_is_dropped_while_the_source_fires() {
-    model(|| {
+    bounded(3, || {
         let (resolver, shared) = shared();
         let (leaving, staying) = (shared.subscribe(), shared.subscribe());
         let firing = fire(resolver, 1);
@@ -137,7 +137,7 @@ fn a_subscriber_is_dropped_while_the_source_fires() {
 
 #[test]
 fn one_is_dropped_while_the_other_cancels() {
-    model(|| {
+    bounded(3, || {
         let (resolver, shared) = shared();
         let (leaving, cancelled) = (shared.subscribe(), shared.subscribe());
         let dropping = thread::spawn(move || drop(leaving));
@@ -151,7 +151,7 @@ fn one_is_dropped_while_the_other_cancels() {
 
 #[test]
 fn the_handle_is_dropped_while_the_source_fires() {
-    model(|| {
+    bounded(3, || {
         let (resolver, shared) = shared();
         let d = shared.subscribe();
         let touch = Touch::new();
@@ -170,7 +170,7 @@ fn the_handle_is_dropped_while_the_source_fires() {
 
 #[test]
 fn a_subscriber_is_polled_while_the_source_fires() {
-    model(|| {
+    bounded(3, || {
         let (resolver, shared) = shared();
         let mut d = shared.subscribe();
         let firing = fire(resolver, 1);
@@ -186,7 +186,7 @@ fn a_subscriber_is_polled_while_the_source_fires() {
 
 #[test]
 fn a_subscriber_subscribes_in_its_callback_while_another_does() {
-    model(|| {
+    bounded(3, || {
         let (resolver, shared) = shared();
         let again = shared.clone();
         let inner = shared.subscribe().add_callback(move |_| again.subscribe());
