@@ -359,7 +359,7 @@ fn the_runtime_ends_while_released() {
 
 #[test]
 fn the_runtime_ends_while_cancelled() {
-    model(|| {
+    bounded(3, || {
         let waits = Waits::new(0);
         let d = waits.acquire();
         let runner = waits.made();
