@@ -108,8 +108,10 @@ impl Remote {
 
 impl ArcWake for Remote {
     fn wake_by_ref(this: &Arc<Self>) {
-        // ORDERING: Release: pairs with `take_woken`.
-        this.woken.store(true, Ordering::Release);
+        // ORDERING: Release: pairs with `take_woken`. A swap, for a store would
+        // hide the wake of another thread that came just before: the poll would
+        // see what was done before this one only.
+        this.woken.swap(true, Ordering::Release);
         this.task.wake();
     }
 }

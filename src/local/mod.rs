@@ -58,7 +58,8 @@
 //!   [`LocalSharedDeferred`], [`LocalSharedResolver`], [`LocalDeferredList`]) is neither `Send` nor
 //!   `Sync`, and so is every future and closure made of one. A fire, a cancel,
 //!   an unpause, an appended stage and a drop all begin with one of them: so
-//!   they happen here.
+//!   they happen here. The methods of public traits that take such a type apart
+//!   ask for what only this module can make (`Unmark`, in `confined.rs`).
 //! - \[closures\] Every value and every closure of the user's goes into a chain
 //!   inside of an `OnThread`, and comes out of it where a stage runs or is
 //!   dropped, which by \[halves\] is here.
