@@ -3,7 +3,7 @@
 //! guarantees cost, and nothing else. Below this no change of its code gets.
 
 use super::{Contestant, Group, in_span};
-use futures::future::poll_fn;
+use futures::future::{BoxFuture, poll_fn, ready};
 use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -74,6 +74,21 @@ pub(super) fn gather(children: u64) -> Contestant {
             change(count, block.1[0]);
         }
         count.load(Ordering::Acquire)
+    })
+}
+
+/// Polls a future once that stays in place, and has ten numbers at hand.
+pub(super) fn coroutine_fired() -> Contestant {
+    Contestant::awaited("bare", 10, async |n| {
+        let numbers = black_box([n; 10]);
+        let boxed: BoxFuture<'static, u64> = Box::pin(async move {
+            let mut sum = 0;
+            for number in numbers {
+                sum += ready(number).await;
+            }
+            sum
+        });
+        black_box(boxed).await
     })
 }
 

@@ -1,5 +1,6 @@
 //! A coroutine that awaits ten, one after the other: each fired before it is
-//! awaited, or only once the coroutine waits for it.
+//! awaited, or only once the coroutine waits for it; then it is a task, which has
+//! a turn of the loop between two fires, or goes on inside the fire.
 
 use super::flatten10::{sent, ten_of, tokio_sent};
 use super::{Contestant, Group};
@@ -35,20 +36,38 @@ pub(super) fn fired() -> Group {
 }
 
 pub(super) fn pending() -> Group {
+    let ours = Contestant::awaited("deferred", 10, async |n| {
+        let (resolvers, deferreds) = ten_of(Deferred::<u64>::new);
+        let coroutine = Deferred::from_coroutine(sum::<_, DeferredError>(deferreds));
+        for resolver in resolvers {
+            // It waits for the first one already.
+            resolver.callback(n);
+            yield_now().await;
+        }
+        coroutine.await.expect("fired")
+    });
+    beside_peers("coroutine_pending", ours)
+}
+
+pub(super) fn inline() -> Group {
+    let ours = Contestant::awaited("deferred", 10, async |n| {
+        let (resolvers, deferreds) = ten_of(Deferred::<u64>::new);
+        let coroutine = Deferred::from_coroutine_inline(sum::<_, DeferredError>(deferreds));
+        for resolver in resolvers {
+            resolver.callback(n);
+        }
+        coroutine.await.expect("fired")
+    });
+    beside_peers("coroutine_inline", ours)
+}
+
+/// The peers' sides: a future that is polled by hand, and a task.
+fn beside_peers(name: &'static str, ours: Contestant) -> Group {
     Group {
-        name: "coroutine_pending",
+        name,
         units: 1,
         contestants: vec![
-            Contestant::awaited("deferred", 10, async |n| {
-                let (resolvers, deferreds) = ten_of(Deferred::<u64>::new);
-                let coroutine = Deferred::from_coroutine(sum::<_, DeferredError>(deferreds));
-                for resolver in resolvers {
-                    // It waits for the first one already.
-                    resolver.callback(n);
-                    yield_now().await;
-                }
-                coroutine.await.expect("fired")
-            }),
+            ours,
             Contestant::awaited("oneshot", 10, async |n| {
                 let (senders, receivers) = ten_of(oneshot::async_channel);
                 let mut coroutine = pin!(sum(receivers));

@@ -18,6 +18,7 @@ mod lazy;
 mod ready10;
 mod safe;
 mod semaphore;
+mod values;
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -82,7 +83,7 @@ pub(crate) struct Group {
 
 /// All the work there is.
 pub(crate) fn groups() -> Vec<Group> {
-    vec![
+    let mut groups = vec![
         fire::group(),
         bare::and(chain10::group(), bare::chain10()),
         bare::and(chain10::group_in_span(), bare::chain10_span()),
@@ -95,12 +96,15 @@ pub(crate) fn groups() -> Vec<Group> {
             gather::group("gather_100000", 100_000),
             bare::gather(100_000),
         ),
-        coroutine::fired(),
+        bare::and(coroutine::fired(), bare::coroutine_fired()),
         bare::and(coroutine::pending(), bare::coroutine_pending()),
+        coroutine::inline(),
         semaphore::group(),
         contended::adding(),
         contended::polling(),
-    ]
+    ];
+    groups.extend(values::groups());
+    groups
 }
 
 /// The runtime on which the peers are fastest.

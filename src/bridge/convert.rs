@@ -129,7 +129,11 @@ impl<T> Future for Shared<T> {
 
 impl<T: Send> Delegate for Receiving<T> {
     fn cancel(self: Arc<Self>, request: CancelRequest) {
-        *lock(&self.cancelled) = Some(request);
+        let before = lock(&self.cancelled).replace(request);
+        // Its reason is a user's value, whose drop may cancel once more.
+        if let Some(before) = before {
+            before.give_up();
+        }
         lock(&self.receiver).close();
         if let Some(poll) = self.poll.get() {
             poll.wake_by_ref();

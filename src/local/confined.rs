@@ -1,4 +1,4 @@
-//! The mark of what must not leave its thread.
+//! The mark of what must not leave its thread, and who may take it off.
 
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
@@ -37,5 +37,22 @@ impl<C> DerefMut for Confined<C> {
     #[inline]
     fn deref_mut(&mut self) -> &mut C {
         &mut self.inner
+    }
+}
+
+/// The right to take the mark off, which only this module's code has.
+///
+/// The traits that callbacks' results implement are public, so everybody may
+/// call their methods. Those that return what is behind the mark, or that put a
+/// function which is not `Send` into a chain that is, ask for one of these.
+#[doc(hidden)]
+#[derive(Clone, Copy)]
+#[allow(missing_debug_implementations)] // It cannot be named from outside.
+pub struct Unmark(());
+
+impl Unmark {
+    #[inline]
+    pub(super) const fn new() -> Self {
+        Unmark(())
     }
 }

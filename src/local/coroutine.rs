@@ -26,16 +26,17 @@
 //!   for the future's, while it is polled; nobody else asks for that one in the
 //!   phase `Running`.
 
+use super::remote::Remote;
 use super::spawner::spawn;
 use super::{LocalDeferred, OnThread};
 use crate::chain::{AwaitList, Deferred, Resolver, enter};
 use crate::core::{CancelRequest, Delegate, Handle as ChainHandle, Resume, Sent, resume};
 use crate::failure::{Failure, NoRuntime, catch_and_log};
-use futures::task::{ArcWake, AtomicWaker, waker, waker_ref};
+use futures::task::{ArcWake, waker, waker_ref};
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::sync::atomic::{Ordering, fence};
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
 use tokio::runtime::Handle;
@@ -84,34 +85,6 @@ enum TaskState {
     Spawned,
     /// The loop dropped it.
     Dropped,
-}
-
-/// What other threads get of a coroutine.
-#[derive(Default)]
-struct Remote {
-    woken: AtomicBool,
-    task: AtomicWaker,
-}
-
-impl Remote {
-    fn take_woken(&self) -> bool {
-        // ORDERING: AcqRel: pairs with `wake_by_ref`; the poll that follows
-        // sees what was done before the wake.
-        self.woken.swap(false, Ordering::AcqRel)
-    }
-
-    fn is_woken(&self) -> bool {
-        // ORDERING: Acquire: as above.
-        self.woken.load(Ordering::Acquire)
-    }
-}
-
-impl ArcWake for Remote {
-    fn wake_by_ref(this: &Arc<Self>) {
-        // ORDERING: Release: pairs with `take_woken`.
-        this.woken.store(true, Ordering::Release);
-        this.task.wake();
-    }
 }
 
 /// The coroutine that this thread polls: how its wakers are told apart.

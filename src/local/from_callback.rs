@@ -1,5 +1,6 @@
 //! Starting an operation of a callback API that stays on this thread.
 
+use super::confined::Unmark;
 use super::{LocalDeferred, LocalResolver, OnThread};
 use crate::chain::{Deferred, Started, from_callback::sealed};
 use crate::failure::Failure;
@@ -75,6 +76,7 @@ pub trait LocalStarted: local_sealed::Sealed {
         self,
         d: Deferred<T>,
         made: &'static Location<'static>,
+        right: Unmark,
     ) -> Deferred<T>;
 }
 
@@ -83,6 +85,7 @@ impl LocalStarted for () {
         self,
         d: Deferred<T>,
         made: &'static Location<'static>,
+        _: Unmark,
     ) -> Deferred<T> {
         self.apply_to(d, made)
     }
@@ -93,6 +96,7 @@ impl<F: FnOnce() + 'static> LocalStarted for F {
         self,
         d: Deferred<T>,
         made: &'static Location<'static>,
+        _: Unmark,
     ) -> Deferred<T> {
         let canceller = OnThread::new(self);
         (move || canceller.into_inner()()).apply_to(d, made)
@@ -104,9 +108,10 @@ impl<S: LocalStarted> LocalStarted for Result<S, Failure> {
         self,
         d: Deferred<T>,
         made: &'static Location<'static>,
+        right: Unmark,
     ) -> Deferred<T> {
         match self {
-            Ok(started) => started.apply_to_confined(d, made),
+            Ok(started) => started.apply_to_confined(d, made, right),
             Err(failure) => Err::<(), Failure>(failure).apply_to(d, made),
         }
     }
@@ -122,7 +127,7 @@ impl<S: LocalStarted> Started for OnThread<S> {
         d: Deferred<T>,
         made: &'static Location<'static>,
     ) -> Deferred<T> {
-        self.into_inner().apply_to_confined(d, made)
+        self.into_inner().apply_to_confined(d, made, Unmark::new())
     }
 }
 

@@ -58,7 +58,8 @@
 //!   [`LocalSharedDeferred`], [`LocalSharedResolver`], [`LocalDeferredList`]) is neither `Send` nor
 //!   `Sync`, and so is every future and closure made of one. A fire, a cancel,
 //!   an unpause, an appended stage and a drop all begin with one of them: so
-//!   they happen here.
+//!   they happen here. The methods of public traits that take such a type apart
+//!   ask for what only this module can make (`Unmark`, in `confined.rs`).
 //! - \[closures\] Every value and every closure of the user's goes into a chain
 //!   inside of an `OnThread`, and comes out of it where a stage runs or is
 //!   dropped, which by \[halves\] is here.
@@ -67,7 +68,7 @@
 //!   awaited, and its result is moved.
 //! - \[wakers\] What is given to other threads is a waker. It holds a flag and
 //!   the waker of a task of the loop, and nothing of a chain or of a coroutine
-//!   (\[two wakers\], in `coroutine.rs`). It may outlive the loop and the thread.
+//!   (\[two wakers\], in `coroutine.rs`; `remote.rs`). It may outlive the loop and the thread.
 //! - \[await list\] A coroutine that is `Send` may be cancelled from any thread,
 //!   and then cancels what it has polled. A local chain is not noted in its
 //!   list (it could be polled there, out of a thread-local).
@@ -99,6 +100,7 @@ mod join;
 mod limits;
 mod outcome;
 mod pause;
+mod remote;
 mod resolver;
 mod share;
 mod shared_resolver;

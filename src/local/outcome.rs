@@ -1,5 +1,6 @@
 //! What a callback of a local chain may return.
 
+use super::confined::Unmark;
 use super::{LocalDeferred, OnThread};
 use crate::chain::{Deferred, Outcome, StageResult, sealed::Sealed};
 use crate::failure::Failure;
@@ -41,22 +42,26 @@ pub trait LocalOutcome: Sealed + 'static {
 
     /// The Deferred that it is; if it is none, one made at the place given.
     #[doc(hidden)]
-    fn into_confined(self, made: &'static Location<'static>) -> Deferred<OnThread<Self::Output>>;
+    fn into_confined(
+        self,
+        made: &'static Location<'static>,
+        right: Unmark,
+    ) -> Deferred<OnThread<Self::Output>>;
 
     #[doc(hidden)]
-    fn into_confined_result(self) -> StageResult<OnThread<Self::Output>>;
+    fn into_confined_result(self, right: Unmark) -> StageResult<OnThread<Self::Output>>;
 }
 
 impl<U: 'static> LocalOutcome for Result<U, Failure> {
     type Output = U;
 
     #[inline]
-    fn into_confined(self, made: &'static Location<'static>) -> Deferred<OnThread<U>> {
+    fn into_confined(self, made: &'static Location<'static>, _: Unmark) -> Deferred<OnThread<U>> {
         self.map(OnThread::new).into_deferred(made)
     }
 
     #[inline]
-    fn into_confined_result(self) -> StageResult<OnThread<U>> {
+    fn into_confined_result(self, _: Unmark) -> StageResult<OnThread<U>> {
         self.map(OnThread::new).into_stage_result()
     }
 }
@@ -65,12 +70,12 @@ impl<U: 'static> LocalOutcome for LocalDeferred<U> {
     type Output = U;
 
     #[inline]
-    fn into_confined(self, _: &'static Location<'static>) -> Deferred<OnThread<U>> {
+    fn into_confined(self, _: &'static Location<'static>, _: Unmark) -> Deferred<OnThread<U>> {
         self.into_confined_deferred()
     }
 
     #[inline]
-    fn into_confined_result(self) -> StageResult<OnThread<U>> {
+    fn into_confined_result(self, _: Unmark) -> StageResult<OnThread<U>> {
         self.into_confined_deferred().into_stage_result()
     }
 }
@@ -78,12 +83,12 @@ impl<U: 'static> LocalOutcome for LocalDeferred<U> {
 impl<U: Send + 'static> LocalOutcome for Deferred<U> {
     type Output = U;
 
-    fn into_confined(self, _: &'static Location<'static>) -> Deferred<OnThread<U>> {
+    fn into_confined(self, _: &'static Location<'static>, _: Unmark) -> Deferred<OnThread<U>> {
         self.into_local().into_confined_deferred()
     }
 
-    fn into_confined_result(self) -> StageResult<OnThread<U>> {
-        self.into_local().into_confined_result()
+    fn into_confined_result(self, right: Unmark) -> StageResult<OnThread<U>> {
+        self.into_local().into_confined_result(right)
     }
 }
 
@@ -91,13 +96,17 @@ impl LocalOutcome for () {
     type Output = ();
 
     #[inline]
-    fn into_confined(self, made: &'static Location<'static>) -> Deferred<OnThread<()>> {
-        Ok(self).into_confined(made)
+    fn into_confined(
+        self,
+        made: &'static Location<'static>,
+        right: Unmark,
+    ) -> Deferred<OnThread<()>> {
+        Ok(self).into_confined(made, right)
     }
 
     #[inline]
-    fn into_confined_result(self) -> StageResult<OnThread<()>> {
-        Ok(self).into_confined_result()
+    fn into_confined_result(self, right: Unmark) -> StageResult<OnThread<()>> {
+        Ok(self).into_confined_result(right)
     }
 }
 
@@ -111,11 +120,11 @@ impl<R: LocalOutcome> Outcome for OnThread<R> {
 
     #[inline]
     fn into_deferred(self, made: &'static Location<'static>) -> Deferred<Self::Output> {
-        self.into_inner().into_confined(made)
+        self.into_inner().into_confined(made, Unmark::new())
     }
 
     #[inline]
     fn into_stage_result(self) -> StageResult<Self::Output> {
-        self.into_inner().into_confined_result()
+        self.into_inner().into_confined_result(Unmark::new())
     }
 }

@@ -56,8 +56,10 @@ pub(crate) unsafe fn collapse(
     }
     calls.take_if_noted(chain);
     // Two references to `chain` are ours: the runner's, the waiter's. With no
-    // other one no call can be registered any more.
-    if chain.state().load().refs() == 2 {
+    // other one no call can be registered any more; one that was, since we
+    // looked, by a thread that let go of its reference then, is in the state.
+    let state = chain.state().load();
+    if state.refs() == 2 && !state.has_calls() {
         // SAFETY: [references]: they are the last ones; the slot is empty.
         unsafe { chain.free() };
     } else {

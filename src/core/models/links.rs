@@ -6,6 +6,7 @@
 //! | `cancel_while_the_awaited_one_fires` | any | 47,774 |
 //! | `the_middle_lets_go_while_its_handle_cancels` | 7 | 45,256 |
 //! | `the_middle_lets_go_while_the_outer_is_cancelled` | 4 | 38,677 |
+//! | `a_middle_without_handles_lets_go_while_the_outer_is_cancelled` | 3 | 95,656 |
 //! | `the_middle_lets_go_while_the_inner_fires` | any | 10 |
 //! | `a_paused_middle_is_unpaused_while_it_fires` | any | 15 |
 //! | `a_middle_is_bypassed_while_it_is_unpaused_and_cancelled` | 2 | 12,834 |
@@ -99,6 +100,25 @@ fn the_middle_lets_go_while_the_outer_is_cancelled() {
         let _ = t.inner.try_callback(value(1));
         let n = outcome(t.outer);
         assert!(n == 1 || n == -1, "{n}");
+    });
+}
+
+/// The cancel notes itself at the middle, of which it has the only handle, and
+/// lets go of it while the middle looks whether it may be freed.
+#[test]
+fn a_middle_without_handles_lets_go_while_the_outer_is_cancelled() {
+    bounded(3, || {
+        let (first, d) = Deferred::<Value>::new();
+        let (middle, m) = Deferred::<Value>::new();
+        let (inner, i) = Deferred::<Value>::new();
+        let m = m.add_callback(move |_| i);
+        let outer = d.add_callback(move |_| m);
+        first.callback(value(0));
+        let middle = fire(middle, 5);
+        outer.cancel();
+        middle.join().unwrap();
+        assert_eq!(outcome(outer), -1, "the cancel arrives");
+        let _ = inner.try_callback(value(1));
     });
 }
 
