@@ -280,14 +280,20 @@ fn woken_by_something_else_is_polled_by_a_task_of_the_runtime_it_began_in() {
 fn its_runtime_shuts_down_while_it_awaits_a_deferred_then_the_fire_resumes_it() {
     let runtime = current_thread();
     let (resolver, inner) = Deferred::<i32>::new();
+    let (open, gate) = oneshot::channel();
     let d = {
         let _entered = runtime.enter();
         Deferred::from_coroutine_inline(async move {
-            tokio::time::sleep(Duration::from_millis(1)).await;
+            gate.await.unwrap();
             inner.await
         })
     };
-    runtime.block_on(async { tokio::time::sleep(Duration::from_millis(20)).await });
+    open.send(()).unwrap();
+    runtime.block_on(async {
+        for _ in 0..32 {
+            tokio::task::yield_now().await;
+        }
+    });
     drop(runtime);
     testing::assert_no_result(&d);
     resolver.callback(1);

@@ -153,10 +153,11 @@ fn cancel_then_library_calls_back_from_its_own_cancel_and_wins() {
 #[test]
 fn cancel_calls_the_resolvers_hooks_before_the_canceller() {
     let log = Log::default();
+    let (_place, keep) = kept::<i32>();
     let d = Deferred::<i32>::from_callback(|mut resolver| {
         let (hook, canceller) = (log.clone(), log.clone());
         resolver.on_cancel(move || hook.add("hook"));
-        std::mem::forget(resolver);
+        *keep.lock().unwrap() = Some(resolver);
         move || canceller.add("canceller")
     });
     d.cancel();
