@@ -1,10 +1,11 @@
 //! Futures as Deferreds.
 
 use super::coroutine::{Resumed, Runtimes, begin};
+use super::failing_at::FailingAt;
 use super::runtime::{self, runtime_to_enter};
 use crate::chain::Deferred;
 use crate::failure::{BoxError, Failure};
-use futures::{FutureExt, TryFutureExt};
+use futures::FutureExt;
 use std::panic::Location;
 use tokio::runtime::Handle;
 
@@ -275,8 +276,5 @@ where
     T: Send + 'static,
     E: Into<BoxError>,
 {
-    // Not in an async block: where the drop of what it awaited panics, the
-    // compiler forgets the output.
-    let future = future.map_err(move |error| Failure::from_box(error.into(), made));
-    drive(future, place, resumed, made)
+    drive(FailingAt::new(future, made), place, resumed, made)
 }

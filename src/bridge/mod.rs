@@ -15,6 +15,7 @@ mod blocking;
 mod convert;
 mod coroutine;
 mod failed_start;
+mod failing_at;
 mod from_future;
 mod inline_callbacks;
 #[cfg(all(test, tokio_deferred_loom))]
