@@ -77,6 +77,7 @@ fn as_a_stream() {
 fn cancel_all_in_order_then_the_failures_are_members() {
     let log = Log::default();
     let mut set = DeferredSet::new();
+    let mut resolvers = Vec::new();
     for name in ["a", "b", "c"] {
         let log = log.clone();
         let (resolver, d) = Deferred::<()>::with_canceller(move || {
@@ -84,7 +85,7 @@ fn cancel_all_in_order_then_the_failures_are_members() {
             None
         });
         set.insert(d);
-        std::mem::forget(resolver);
+        resolvers.push(resolver);
     }
     set.cancel_all_with("enough");
     assert_eq!(log.all(), ["a", "b", "c"]);
