@@ -2,12 +2,13 @@
 
 use crate::core::Watch;
 use crate::failure::brief;
+use crate::sync::HintU64;
 use std::panic::Location;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// The limit in nanoseconds; `u64::MAX` is none.
-static LIMIT: AtomicU64 = AtomicU64::new(u64::MAX);
+static LIMIT: HintU64 = HintU64::new(u64::MAX);
 
 /// Reports each stage that runs for longer than `limit`, once it is over, and
 /// returns the limit that was set before; with `None`, reports none.
