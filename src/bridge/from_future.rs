@@ -92,12 +92,7 @@ impl<T: Send + 'static> Deferred<T> {
         F: Future<Output = Result<T, E>> + Send + 'static,
         E: Into<BoxError>,
     {
-        from_fallible(
-            future,
-            Where::Current(None),
-            Resumed::ByTask,
-            Location::caller(),
-        )
+        Deferred::from_coroutine(future)
     }
 
     /// The same as [`from_coroutine`](Deferred::from_coroutine), for an `async`

@@ -235,11 +235,7 @@ fn coroutine_is_cancelled_while_a_stage_runs_that_gives_a_value() {
 
 /// Lets the tasks of a runtime that this thread drives come to rest.
 fn settle(runtime: &tokio::runtime::Runtime) {
-    runtime.block_on(async {
-        for _ in 0..32 {
-            tokio::task::yield_now().await;
-        }
-    });
+    runtime.block_on(test_support::clock::settle());
 }
 
 #[test]
